@@ -1,0 +1,48 @@
+# On a fresh machine with Python 3.11 or newer: `make lab` or `make test`.
+# Windows has no make; README.md gives the plain commands.
+
+# The first of these that is new enough; `make lab PYTHON=/path/to/python3` names one.
+PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
+# `make run NB=04_resnet` takes this notebook only, `make lab LAB_ARGS=--no-browser`
+# hands options on to JupyterLab, `make lock LOCK_ARGS=--upgrade` to uv.
+NB ?=
+LAB_ARGS ?=
+LOCK_ARGS ?=
+
+BIN := .venv/bin
+READY := .venv/.complete
+
+.PHONY: help lab test run edit slides lock clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*  ## /  make \1	/p' Makefile
+
+lab: $(READY)  ## open JupyterLab on the start page
+	$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 --ServerApp.root_dir="$(CURDIR)" \
+		--LabApp.default_url=/lab/tree/notebooks/00_start.ipynb \
+		$(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS)
+
+test: $(READY)  ## check everything that CI checks
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/python -m pytest --nbval
+
+run: $(READY)  ## take in text from .edit/, execute the notebooks, store them
+	$(BIN)/python tools/notebooks.py run $(NB)
+
+edit: $(READY)  ## write the notebooks as text into .edit/
+	$(BIN)/python tools/notebooks.py edit $(NB)
+
+slides: $(READY)  ## export the notebooks as offline slides into build/slides/
+	$(BIN)/python tools/slides.py $(NB)
+
+lock: $(READY)  ## renew requirements.txt after a change in pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras \
+		--generate-hashes --custom-compile-command "make lock" $(LOCK_ARGS) \
+		pyproject.toml --output-file requirements.txt
+
+clean:  ## remove the environment and everything built; .edit/ stays
+	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .hypothesis
+
+$(READY): requirements.txt pyproject.toml
+	@PYTHON="$(PYTHON)" sh tools/set_up.sh

@@ -1,0 +1,117 @@
+"""Exercises judged by code: «решения пока нет», what is wrong and why, or «верно»."""
+
+import copy
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_checks: dict[str, Callable[[Any], None]] = {}
+
+
+class Unsolved(Exception):
+    """The student has not written anything yet."""
+
+
+class Wrong(Exception):
+    """The answer is wrong; the message says on which input and gives a hint."""
+
+
+def check(number: str):
+    """Register a function that judges the answer to exercise ``number``.
+
+    It takes the student's answer (usually a function), raises `Unsolved` or `Wrong`,
+    and returns when the answer is right.
+    """
+
+    def register(function: Callable[[Any], None]) -> Callable[[Any], None]:
+        _checks[number] = function
+        return function
+
+    return register
+
+
+def exercise(number: str, answer: Any) -> bool:
+    """Judge the student's answer and print the verdict in Russian.
+
+    Args:
+        number: notebook and exercise, as in ``"04.2"``.
+
+    Raises:
+        KeyError: there is no such exercise.
+    """
+    import_module("lecture_utils.checks")
+    if number not in _checks:
+        raise KeyError(
+            f"no exercise {number!r}; there are {', '.join(sorted(_checks))}"
+        )
+    try:
+        _checks[number](answer)
+    except Unsolved:
+        print(f"… упражнение {number}: решения пока нет")
+        return False
+    except Wrong as wrong:
+        print(f"✘ упражнение {number}: {wrong}")
+        return False
+    print(f"✔ упражнение {number}: верно")
+    return True
+
+
+def call(answer: Callable, *args: Any, given: str) -> Any:
+    """Call the student's function on copies of ``args``; errors become `Wrong`."""
+    if not callable(answer):
+        if answer is None or answer is ...:
+            raise Unsolved
+        raise Wrong(f"нужна функция, а получено {type(answer).__name__}")
+    try:
+        result = answer(*copy.deepcopy(args))
+    except NotImplementedError:
+        raise Unsolved from None
+    except Exception as error:
+        raise Wrong(
+            f"{given} — функция упала: {type(error).__name__}: {error}"
+        ) from error
+    if result is None or result is ...:
+        raise Unsolved
+    return result
+
+
+def expect(got: Any, want: Any, *, given: str, hint: str) -> None:
+    """Compare the student's result with the right one: type, shape, dtype, values.
+
+    Tensors may differ by rounding: by the square root of the precision of their
+    dtype, relative to the largest right value.
+    """
+    if isinstance(want, Tensor):
+        expect_form(got, want, given=given, hint=hint)
+        if want.numel() == 0:
+            return
+        difference = (got.detach() - want).abs().max().item()
+        if difference > _rounding(want):
+            raise Wrong(
+                f"{given} — ответ отличается от верного на {difference:.2g}. {hint}"
+            )
+    elif isinstance(got, bool) != isinstance(want, bool) or got != want:
+        raise Wrong(f"{given} — получено {got!r}, ожидалось {want!r}. {hint}")
+
+
+def expect_form(got: Any, want: Tensor, *, given: str, hint: str = "") -> None:
+    """Check that ``got`` is a finite tensor of the shape and dtype of ``want``."""
+    if not isinstance(got, Tensor):
+        raise Wrong(f"{given} — нужен тензор, а получено {type(got).__name__}. {hint}")
+    if got.shape != want.shape:
+        raise Wrong(
+            f"{given} — форма {tuple(got.shape)}, ожидалась {tuple(want.shape)}. {hint}"
+        )
+    if got.dtype != want.dtype:
+        raise Wrong(f"{given} — тип {got.dtype}, ожидался {want.dtype}. {hint}")
+    if not torch.isfinite(got).all():
+        raise Wrong(f"{given} — в ответе есть NaN или бесконечность. {hint}")
+
+
+def _rounding(want: Tensor) -> float:
+    if not want.is_floating_point():
+        return 0
+    return torch.finfo(want.dtype).eps ** 0.5 * max(1, want.abs().max().item())

@@ -1,0 +1,119 @@
+"""Start of every notebook: seed, device, precision, style; and checked claims."""
+
+import ast
+import os
+import random
+import sys
+from collections.abc import Iterator
+from importlib.resources import files
+
+# Hub libraries read these at import: nothing is fetched unless the reader asks.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("HF_DATASETS_OFFLINE", "1")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+# cuBLAS is deterministic only with a fixed workspace.
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+
+import executing
+import matplotlib as mpl
+import numpy as np
+import seaborn as sns
+import torch
+from IPython.display import HTML, display
+
+
+def setup(seed: int = 0, dtype: torch.dtype = torch.float64) -> torch.device:
+    """Prepare a notebook: random seeds, precision, determinism, plot style, callouts.
+
+    Training in float64 makes every printed number the same on any processor and
+    with any number of threads; float32 is for models too large for that.
+
+    The device is ``cpu`` unless the environment variable ``LECTURE_DEVICE`` names
+    another one (``cuda``, ``cuda:1``).
+
+    Raises:
+        ValueError: seed out of range, dtype not floating, malformed device name.
+        RuntimeError: the device asked for does not exist on this machine.
+    """
+    if not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise ValueError(f"seed is {seed!r}, expected an integer in [0, 2**32)")
+    if dtype not in (torch.float32, torch.float64):
+        raise ValueError(f"dtype is {dtype}, expected torch.float32 or torch.float64")
+    device = _device(os.environ.get("LECTURE_DEVICE", "cpu"))
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+    torch.set_default_dtype(dtype)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+    sns.set_theme(style="whitegrid", palette="colorblind", font_scale=1.15)
+    mpl.rcParams["font.family"] = "DejaVu Sans"  # the one font with Cyrillic everywhere
+    callouts = (files("lecture_utils") / "static/callouts.css").read_text("utf-8")
+    display(HTML(f"<style>{callouts}</style>"))
+    return device
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ValueError(
+            f"LECTURE_DEVICE={name!r} is not a device name; use cpu, cuda or cuda:N"
+        ) from error
+    if device.type not in ("cpu", "cuda"):
+        raise ValueError(
+            f"LECTURE_DEVICE={name!r}: only cpu and cuda support float64, "
+            "which keeps the results equal everywhere"
+        )
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise RuntimeError(
+            f"LECTURE_DEVICE={name!r}, but torch {torch.__version__} sees "
+            f"{torch.cuda.device_count()} CUDA devices; "
+            "unset LECTURE_DEVICE to run on the CPU"
+        )
+    return device
+
+
+def claim(text: str, condition: object) -> None:
+    """Print a statement of the lecture if ``condition`` holds.
+
+    Raises:
+        AssertionError: it does not hold; the message shows the value of every
+            operand of the comparison that was written in the call.
+        TypeError: the condition is not a single truth value.
+    """
+    try:
+        holds = bool(condition)
+    except (RuntimeError, ValueError) as error:
+        raise TypeError(
+            f"claim(…) got {type(condition).__name__} with many values; "
+            "reduce it with .all() or .any()"
+        ) from error
+    if not holds:
+        measured = "; ".join(_operands(sys._getframe(1)))
+        raise AssertionError(f"✘ {text}. Измерено: {measured or condition!r}")
+    print(f"✔ {text}")
+
+
+def _operands(frame) -> Iterator[str]:
+    """Source and value of each operand compared in the call that ``frame`` runs."""
+    call = executing.Source.executing(frame).node
+    if not isinstance(call, ast.Call) or len(call.args) < 2:
+        return
+    for compare in ast.walk(call.args[1]):
+        if not isinstance(compare, ast.Compare):
+            continue
+        for operand in (compare.left, *compare.comparators):
+            if isinstance(operand, ast.Constant):
+                continue
+            source = ast.unparse(operand)
+            try:
+                value = eval(source, frame.f_globals, frame.f_locals)
+            except Exception:  # a name local to a comprehension has no value here
+                continue
+            yield f"{source} = {value!r}"

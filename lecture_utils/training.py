@@ -1,0 +1,101 @@
+"""One training loop for all notebooks, with a progress bar and a history."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+
+@dataclass
+class History:
+    """What was measured during training; lists run in parallel.
+
+    ``step`` counts optimizer steps, losses are means per example, errors are shares
+    of wrong answers in [0, 1].
+    """
+
+    step: list[int] = field(default_factory=list)
+    train_loss: list[float] = field(default_factory=list)
+    train_error: list[float] = field(default_factory=list)
+    val_loss: list[float] = field(default_factory=list)
+    val_error: list[float] = field(default_factory=list)
+
+
+def fit(
+    model: nn.Module,
+    train: tuple[Tensor, Tensor],
+    val: tuple[Tensor, Tensor],
+    *,
+    steps: int,
+    optimizer: torch.optim.Optimizer,
+    scheduler: torch.optim.lr_scheduler.LRScheduler | None = None,
+    batch_size: int = 128,
+    seed: int = 0,
+    measure_every: int = 10,
+    loss: Callable[[Tensor, Tensor], Tensor] = F.cross_entropy,
+    title: str = "обучение",
+) -> History:
+    """Train a classifier on tensors and measure it on both parts along the way.
+
+    Args:
+        train, val: inputs (N, ...) and class labels (N,) int64.
+        steps: optimizer steps; batches are drawn with replacement.
+        scheduler: changes the learning rate after every step.
+        measure_every: steps between measurements of the whole train and val parts.
+
+    Returns:
+        History measured before the first step, every ``measure_every`` steps and
+        after the last one.
+
+    Raises:
+        ValueError: empty data, unequal lengths or a wrong number of steps.
+        FloatingPointError: the loss is not finite; the step is named.
+    """
+    for name, (inputs, labels) in {"train": train, "val": val}.items():
+        if len(inputs) == 0 or len(inputs) != len(labels):
+            raise ValueError(
+                f"{name}: {len(inputs)} inputs and {len(labels)} labels; "
+                "expected equal numbers above zero"
+            )
+    if steps < 1 or batch_size < 1 or measure_every < 1:
+        raise ValueError(
+            f"steps={steps}, batch_size={batch_size}, measure_every={measure_every}: "
+            "all must be positive"
+        )
+    history = History()
+    generator = torch.Generator().manual_seed(seed)
+    inputs, labels = train
+    for step in tqdm(range(steps + 1), desc=title, leave=False):
+        if step % measure_every == 0 or step == steps:
+            _measure(model, step, history, train, val, loss)
+        if step == steps:
+            break
+        model.train()
+        batch = torch.randint(len(inputs), (batch_size,), generator=generator)
+        batch = batch.to(inputs.device)
+        batch_loss = loss(model(inputs[batch]), labels[batch])
+        if not torch.isfinite(batch_loss):
+            raise FloatingPointError(
+                f"loss is {batch_loss.item()} at step {step}: lower the learning rate"
+            )
+        optimizer.zero_grad()
+        batch_loss.backward()
+        optimizer.step()
+        if scheduler is not None:
+            scheduler.step()
+    return history
+
+
+@torch.no_grad()
+def _measure(model, step, history, train, val, loss) -> None:
+    model.eval()
+    history.step.append(step)
+    for part, (inputs, labels) in (("train", train), ("val", val)):
+        # In chunks: faster in the processor's cache, and memory stays bounded.
+        logits = torch.cat([model(chunk) for chunk in inputs.split(256)])
+        wrong = (logits.argmax(1) != labels).double().mean().item()
+        getattr(history, f"{part}_loss").append(loss(logits, labels).item())
+        getattr(history, f"{part}_error").append(wrong)

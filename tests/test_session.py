@@ -1,0 +1,84 @@
+"""Start of a notebook and checked claims."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from lecture_utils import claim, setup
+
+
+@pytest.fixture(autouse=True)
+def restore():
+    yield
+    torch.set_default_dtype(torch.float32)
+    torch.use_deterministic_algorithms(False)
+
+
+def test_setup_repeats_random_numbers():
+    setup(seed=3)
+    first = torch.rand(2)
+    setup(seed=3)
+    assert torch.equal(first, torch.rand(2))
+    assert first.dtype == torch.float64
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 1.5, "0", None])
+def test_setup_refuses_a_bad_seed(seed):
+    with pytest.raises(ValueError, match=r"seed is .*\[0, 2\*\*32\)"):
+        setup(seed=seed)
+
+
+def test_setup_refuses_a_bad_dtype():
+    with pytest.raises(ValueError, match=r"torch.int64, expected torch.float32"):
+        setup(dtype=torch.int64)
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "message"),
+    [
+        ("tpu9000", ValueError, "not a device name"),
+        ("mps", ValueError, "only cpu and cuda"),
+        ("cuda:99", RuntimeError, "unset LECTURE_DEVICE"),
+    ],
+)
+def test_setup_refuses_a_device_that_does_not_exist(monkeypatch, name, error, message):
+    monkeypatch.setenv("LECTURE_DEVICE", name)
+    with pytest.raises(error, match=message):
+        setup()
+
+
+def test_package_stays_light():
+    heavy = "{'transformers', 'datasets', 'evaluate', 'torchvision', 'sklearn'}"
+    code = f"import sys, lecture_utils; print({heavy} & set(sys.modules))"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "set()"
+
+
+def test_true_claim_is_printed(capsys):
+    claim("два меньше трёх", torch.tensor(2) < 3)
+    assert capsys.readouterr().out == "✔ два меньше трёх\n"
+
+
+def test_false_claim_shows_what_was_measured(capsys):
+    losses = {"plain": [0.5, 0.25], "residual": [0.4, 0.2]}
+    with pytest.raises(AssertionError) as raised:
+        claim("обычная хуже", losses["plain"][-1] > 5 * losses["residual"][-1])
+    message = str(raised.value)
+    assert "✘ обычная хуже" in message
+    assert "losses['plain'][-1] = 0.25" in message
+    assert "5 * losses['residual'][-1] = 1.0" in message
+    assert capsys.readouterr().out == ""
+
+
+def test_claim_refuses_many_values():
+    with pytest.raises(TypeError, match="all"):
+        claim("все больше нуля", torch.ones(2) > 0)
+
+
+def test_a_claim_about_nan_is_false():
+    with pytest.raises(AssertionError):
+        claim("потери малы", float("nan") < 1)

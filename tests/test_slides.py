@@ -1,0 +1,219 @@
+"""Decks in a real browser: every slide of every notebook can be shown in a hall."""
+
+import base64
+import io
+import re
+from pathlib import Path
+
+import matplotlib
+import nbformat
+import numpy as np
+import pytest
+from fontTools.ttLib import TTFont
+from matplotlib import image
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from playwright.sync_api import Browser, Page, Route
+
+from tools import slides
+
+ROOT = Path(__file__).parent.parent
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+CHECK = (Path(__file__).parent / "deck_check.js").read_text("utf-8")
+FONT = Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf"
+LIMITS = {  # px of a slide of 1280x720, before it is scaled to the screen
+    "text": 20,
+    "code": 16,
+    "contrast": 4.5,
+    "footer": 40,
+    "glyphs": "".join(map(chr, TTFont(FONT).getBestCmap())),
+}
+SIZES = ({"width": 1280, "height": 720}, {"width": 1024, "height": 768})
+
+
+def faults(browser: Browser, deck: Path) -> list[str]:
+    """What is wrong with a deck, each line with its slide, heading and element."""
+    found: list[str] = []
+
+    def stay_on_disk(route: Route) -> None:
+        if route.request.url.startswith("file:"):
+            route.continue_()
+        else:
+            found.append(f"external request: {route.request.url}")
+            route.abort()
+
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.route("**/*", stay_on_disk)
+        page.on("pageerror", lambda error: found.append(f"page error: {error}"))
+        page.on(
+            "console",
+            lambda message: (
+                message.type == "error"
+                and found.append(f"console error: {message.text}")
+            ),
+        )
+        slides.open_deck(page, deck)
+        sizes: dict[str, list[str]] = {}
+        for size in SIZES:
+            page.set_viewport_size(size)
+            for fault in page.evaluate(CHECK, LIMITS):
+                line = "slide {number} ({heading}): {fault} — {element}".format(**fault)
+                sizes.setdefault(line, []).append("{width}×{height}".format(**size))
+        found += [f"{line} at {', '.join(seen)}" for line, seen in sizes.items()]
+    return found
+
+
+# --- the decks of the notebooks -------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def decks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("decks")
+    slides.build(NOTEBOOKS, out)
+    return out
+
+
+@pytest.mark.parametrize("name", [path.stem for path in NOTEBOOKS])
+def test_every_slide_can_be_shown(name: str, decks: Path, browser: Browser):
+    found = faults(browser, decks / f"{name}.html")
+    assert not found, "\n".join([f"{name}:", *found])
+
+
+def test_index_lists_all_decks(decks: Path):
+    index = (decks / "index.html").read_text("utf-8")
+    assert re.findall(r'href="([\w-]+)\.html"', index) == [p.stem for p in NOTEBOOKS]
+
+
+# --- a deck with one fault of each kind -----------------------------------------------
+
+
+def text(source: str, kind: str = "-", *tags: str) -> nbformat.NotebookNode:
+    metadata = {"slideshow": {"slide_type": kind}, "tags": list(tags)}
+    return new_markdown_cell(source, metadata=metadata)
+
+
+def code(source: str, *outputs: nbformat.NotebookNode, tags: tuple[str, ...] = ()):
+    return new_code_cell(source, outputs=list(outputs), metadata={"tags": list(tags)})
+
+
+def picture(alt: str) -> nbformat.NotebookNode:
+    png = io.BytesIO()
+    image.imsave(png, np.zeros((30, 40)))
+    data = {"image/png": base64.b64encode(png.getvalue()).decode(), "text/plain": alt}
+    return new_output("display_data", data)
+
+
+TALL = "\n\n".join(["Строка."] * 20)
+PLANTED = {  # what is reported: what causes it
+    "px outside the slide, bottom — <p> Строка.": text(TALL),
+    "px outside the slide, bottom — <li>": text("- пункт\n" * 20, "fragment"),
+    "px outside the slide, bottom — <img>": text('<img alt="x" height="700">'),
+    "px outside the slide, right — <span>": code("# " + "широко " * 20),
+    "px outside the slide, right — <mjx-container>": text(f"$${'x + ' * 60} x$$"),
+    "px outside the slide, left": text('<b style="margin-left: -90px">Слева</b>'),
+    "px outside the slide, top": text('<p style="margin-top: -200px">Выше</p>'),
+    "clipped": text('<div style="height: 9px; overflow: hidden">Текст</div>'),
+    "broken picture": text("![описание](missing.png)"),
+    "without alt text — <img> <img": code("", picture("")),
+    "without alt text — <img> <Figure": code("", picture("<Figure size 640x480>")),
+    "failed formula — <g>": text(r"$\nosuchmacro$"),
+    "unrendered formula": text(r"\frac{1}{2}"),
+    "text of 14 px": text('<span style="font-size: 14px">Мелко</span>'),
+    "text of 12 px": text('<code style="font-size: 12px">x = 1</code>'),
+    "contrast 2.8 : 1 — <span>": text('<span style="color: #999">Бледно</span>'),
+    "of the label": text(
+        '<div class="callout q" style="--callout: 200 200 200">?</div>'
+    ),
+    "in a formula": text(r"$\color{yellow}{x}$"),
+    "font serif": text('<span style="font-family: serif">Засечки</span>'),
+    "not in DejaVu Sans: 🚀": text("Поехали 🚀"),
+    "error output": code("", new_output("stream", name="stderr", text="warning")),
+    "console error: сбой": text('<script>console.error("сбой")</script>'),
+    "page error: беда": text('<script>throw Error("беда")</script>'),
+    "external request: https://example.org/x.png": text(
+        '<img alt="Чужая картинка" src="https://example.org/x.png">'
+    ),
+}
+
+
+def test_planted_faults_are_found(tmp_path: Path, browser: Browser):
+    cells = [text("## Хороший слайд\n\nФормула $x^2$", "slide")]
+    cells += [text("появится", "fragment"), text("", "slide")]
+    for number, cell in enumerate(PLANTED.values()):
+        cells += [text(f"## Слайд {number}", "slide"), cell]
+    nbformat.write(new_notebook(cells=cells), tmp_path / "faulty.ipynb")
+    found = faults(browser, *slides.build([tmp_path / "faulty.ipynb"], tmp_path))
+
+    for number, fault in enumerate(PLANTED):
+        anywhere = fault.startswith(("console", "page", "external"))
+        place = "" if anywhere else f"(Слайд {number}): "
+        assert any(place in line and fault in line for line in found), (fault, found)
+    assert any("slide 2 (Хороший слайд): empty slide" in line for line in found)
+    assert not any("slide 1 " in line for line in found)
+
+
+# --- what a talk leaves out -----------------------------------------------------------
+
+
+WIDGET = new_output(
+    "display_data", {slides.WIDGET_VIEW: {"model_id": "0"}, "text/plain": "Виджет"}
+)
+NOTEBOOK = new_notebook(
+    metadata={"title": "Лекция & «слайды»"},
+    cells=[
+        text("# Название", "slide"),
+        text("установка", "skip"),
+        text("появится", "fragment"),
+        text("заметка", "notes"),
+        text("## Упражнение", "slide", "exercise"),
+        code("решение = 1", tags=("solution",)),
+        text("заметка к упражнению", "notes"),
+        text("условие", "subslide", "exercise"),
+        text("Смотрите [дальше](05_next.ipynb#часть)"),
+        code("live(draw)", WIDGET, tags=("hide-input",)),
+        code("show(draw())", picture("Кривая обучения"), tags=("hide-input",)),
+        text("## Раздел", "slide"),
+        text("продолжение", "subslide"),
+    ],
+)
+
+
+def test_talk_shows_what_a_hall_needs():
+    cells = slides.talk(NOTEBOOK).cells
+    assert [(cell.source, slides.slide_type(cell)) for cell in cells] == [
+        ("# Название", "slide"),
+        ("заметка", "notes"),
+        ("появится", "fragment"),
+        ("Смотрите [дальше](05_next.html#часть)", "slide"),
+        ("show(draw())", "-"),
+        ("## Раздел", "slide"),
+        ("## Раздел", "slide"),
+        ("продолжение", "-"),
+    ]
+
+
+def test_deck_as_a_hall_sees_it(tmp_path: Path, page: Page):
+    nbformat.write(NOTEBOOK, tmp_path / "talk.ipynb")
+    [deck] = slides.build([tmp_path / "talk.ipynb"], tmp_path)
+    slides.open_deck(page, deck)
+
+    assert page.title() == "Лекция & «слайды»"
+    assert page.get_attribute("img", "alt") == "Кривая обучения"
+    assert "show(" not in page.text_content(".slides")
+    assert page.text_content("aside.notes").strip() == "заметка"
+    assert not page.is_visible("text=появится")
+    page.keyboard.press("ArrowRight")
+    assert page.is_visible("text=появится")
+    page.keyboard.press("ArrowRight")
+    assert page.inner_text(".slide-number") == "2 / 4"
+
+    with page.expect_popup() as speaker:
+        page.keyboard.press("ArrowLeft")
+        page.keyboard.press("s")
+    speaker.value.wait_for_selector(".speaker-controls-notes >> text=заметка")
+
+    slides.print_pdf(page, deck)
+    assert (
+        len(re.findall(rb"/Type /Page\b", deck.with_suffix(".pdf").read_bytes())) == 4
+    )

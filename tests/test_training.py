@@ -1,0 +1,82 @@
+"""The training loop and the metric classes."""
+
+import pytest
+import torch
+from torch import nn
+
+from lecture_utils.training import fit
+
+
+def _data(n=64):
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(n, 2, generator=generator)
+    return x, (x[:, 0] > 0).long()
+
+
+def _fit(**changes):
+    torch.manual_seed(0)
+    model = nn.Linear(2, 2)
+    options = {"steps": 25, "optimizer": torch.optim.SGD(model.parameters(), lr=0.5)}
+    return fit(model, _data(), _data(32), **(options | changes))
+
+
+def test_history_is_measured_from_before_the_first_to_after_the_last_step():
+    history = _fit()
+    assert history.step == [0, 10, 20, 25]
+    for values in (history.train_loss, history.val_loss, history.val_error):
+        assert len(values) == 4
+    assert history.train_loss[-1] < history.train_loss[0] / 2
+    assert history.train_error[-1] < 0.1
+
+
+def test_the_same_seed_gives_the_same_history():
+    assert _fit() == _fit()
+    assert _fit() != _fit(seed=1)
+
+
+def test_the_scheduler_is_stepped():
+    model = nn.Linear(2, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1)
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1, 0.5)
+    fit(model, _data(), _data(), steps=3, optimizer=optimizer, scheduler=scheduler)
+    assert scheduler.get_last_lr() == [0.125]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"), [({"steps": 0}, "steps=0"), ({"batch_size": 0}, "positive")]
+)
+def test_bad_numbers_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        _fit(**changes)
+
+
+def test_bad_data_are_refused():
+    model = nn.Linear(2, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1)
+    x, y = _data()
+    with pytest.raises(ValueError, match="train: 0 inputs"):
+        fit(model, (x[:0], y[:0]), (x, y), steps=1, optimizer=optimizer)
+    with pytest.raises(ValueError, match="val: 64 inputs and 63 labels"):
+        fit(model, (x, y), (x, y[1:]), steps=1, optimizer=optimizer)
+
+
+def test_an_exploding_loss_stops_the_training():
+    model = nn.Linear(2, 2)
+    nn.init.constant_(model.weight, float("inf"))
+    optimizer = torch.optim.SGD(model.parameters(), lr=1)
+    with pytest.raises(FloatingPointError, match="at step 0"):
+        fit(model, _data(), _data(), steps=1, optimizer=optimizer)
+
+
+def test_accuracy_equals_scikit_learn():
+    from sklearn.metrics import accuracy_score
+
+    from lecture_utils.metrics import Accuracy
+
+    generator = torch.Generator().manual_seed(0)
+    predictions = torch.randint(3, (50,), generator=generator).tolist()
+    references = torch.randint(3, (50,), generator=generator).tolist()
+    metric = Accuracy()
+    for part in (slice(0, 20), slice(20, 50)):
+        metric.add_batch(predictions=predictions[part], references=references[part])
+    assert metric.compute() == {"accuracy": accuracy_score(references, predictions)}

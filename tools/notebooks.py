@@ -1,0 +1,248 @@
+"""Edit notebooks as text, run them in place, and keep the files in one normal form.
+
+    python tools/notebooks.py edit  [NAME ...]   write .edit/NAME.py, cells as text
+    python tools/notebooks.py run   [NAME ...]   take in newer text, execute, normalise
+    python tools/notebooks.py check [NAME ...]   fail when a file is not in normal form
+
+Without names, all notebooks. The normal form keeps what a reader sees and what nbval
+compares; everything that differs from run to run or machine to machine is dropped.
+"""
+
+import argparse
+import hashlib
+import os
+import re
+import sys
+import time
+from pathlib import Path
+
+import jupytext
+import nbformat
+from jupytext.combine import combine_inputs_with_outputs
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbformat import NotebookNode
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = ROOT / "notebooks"
+EDIT = ROOT / ".edit"
+TEXT_FORMAT = "py:percent"
+CELL_TIMEOUT = 180  # seconds, as in `make test`
+
+# Metadata that somebody sets on purpose; the rest is noise of the tools.
+NOTEBOOK_KEYS = ("@deathbeds/jupyterlab-fonts",)
+CELL_KEYS = ("slideshow", "tags", "jupyter", "@deathbeds/jupyterlab-fonts")
+KERNELSPEC = {
+    "display_name": "Python 3 (ipykernel)",
+    "language": "python",
+    "name": "python3",
+}
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+class NotebookError(Exception):
+    """A notebook cannot be run or stored; the message says which cell and why."""
+
+
+def digest(text: str, length: int) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:length]
+
+
+def where(nb: NotebookNode, index: int) -> str:
+    """Name a cell so that a reader finds it: its index and first line."""
+    lines = nb.cells[index].source.strip().splitlines()
+    return f"cell {index} ({lines[0] if lines else 'empty'})"
+
+
+def title(nb: NotebookNode) -> dict[str, str]:
+    """The first heading, for browser tabs and exported pages."""
+    source = "\n".join(c.source for c in nb.cells if c.cell_type == "markdown")
+    heading = re.search(r"^# +(.+?) *$", source, re.MULTILINE)
+    return {"title": heading[1]} if heading else {}
+
+
+# --- normal form ----------------------------------------------------------------------
+
+
+def normalise(nb: NotebookNode) -> NotebookNode:
+    """Reduce `nb`, in place, to what is the same on every run.
+
+    Raises NotebookError when an output was written to stderr, nbformat's
+    ValidationError when the notebook is not valid in format 4.5.
+    """
+    kept = {key: nb.metadata[key] for key in NOTEBOOK_KEYS if key in nb.metadata}
+    fixed = {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}}
+    nb.metadata = nbformat.from_dict(fixed | title(nb) | kept)
+    nb.nbformat, nb.nbformat_minor = 4, 5
+    for index, cell in enumerate(nb.cells):
+        cell.metadata = nbformat.from_dict(
+            {key: cell.metadata[key] for key in CELL_KEYS if cell.metadata.get(key)}
+        )
+        if cell.cell_type != "code":
+            continue
+        cell.outputs = join_streams(cell.outputs)
+        for position, output in enumerate(cell.outputs):
+            if output.get("name") == "stderr":
+                text = f"{where(nb, index)} wrote to stderr:\n{output.text}"
+                raise NotebookError(text)
+            output.get("metadata", {}).pop("execution", None)
+            view = output.get("data", {}).get(WIDGET_VIEW)
+            if view:  # random at every run, and without a kernel it points nowhere
+                view["model_id"] = digest(f"{cell.id} {position}", 32)
+    nbformat.validate(nb)
+    return nb
+
+
+def join_streams(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """Join neighbouring pieces of printed text: their borders depend on timing."""
+    joined: list[NotebookNode] = []
+    for output in outputs:
+        if joined and "name" in output and joined[-1].get("name") == output.name:
+            joined[-1].text += output.text
+        else:
+            joined.append(output)
+    return joined
+
+
+def name_new_cells(nb: NotebookNode, known: set[str]) -> None:
+    """Give cells that no stored notebook knows an id made from their source."""
+    used = {cell.id for cell in nb.cells} & known
+    for cell in nb.cells:
+        if cell.id not in known:
+            copy = 0
+            while (name := digest(f"{cell.source}{copy or ''}", 8)) in used:
+                copy += 1
+            cell.id = name
+            used.add(name)
+
+
+# --- text <-> notebook ----------------------------------------------------------------
+
+
+def as_text(nb: NotebookNode) -> str:
+    """The notebook in jupytext's percent form, without outputs and ids."""
+    nb = nbformat.from_dict(nb)
+    nb.metadata["jupytext"] = {
+        "notebook_metadata_filter": ",".join(NOTEBOOK_KEYS) + ",-all",
+        "cell_metadata_filter": ",".join(CELL_KEYS) + ",-all",
+    }
+    return jupytext.writes(nb, TEXT_FORMAT)
+
+
+def from_text(text: str, stored: NotebookNode | None) -> NotebookNode:
+    """A notebook from text; unchanged and edited cells keep their stored ids."""
+    nb = jupytext.reads(text, TEXT_FORMAT)
+    nb.nbformat_minor = 5
+    if stored is not None:
+        nb = combine_inputs_with_outputs(nb, stored, TEXT_FORMAT)
+    name_new_cells(nb, {cell.id for cell in stored.cells} if stored else set())
+    return nb
+
+
+def paths(name: str) -> tuple[Path, Path]:
+    """The stored notebook and its editable text."""
+    return NOTEBOOKS / f"{name}.ipynb", EDIT / f"{name}.py"
+
+
+def read(path: Path) -> NotebookNode:
+    return nbformat.read(path, as_version=4)
+
+
+def changed_text(name: str) -> bool:
+    """Does the text hold changes that the notebook does not have yet?"""
+    stored, text = paths(name)
+    return text.exists() and (
+        not stored.exists() or text.stat().st_mtime > stored.stat().st_mtime
+    )
+
+
+def edit(name: str) -> str:
+    """Write the notebook as text, unless the text holds changes of its own."""
+    stored, text = paths(name)
+    if changed_text(name):
+        return f"kept {text.relative_to(ROOT)}: newer than the notebook"
+    nb = read(stored)
+    source = as_text(nb)
+    if [c.source for c in from_text(source, nb).cells] != [c.source for c in nb.cells]:
+        raise NotebookError("a cell changes in the text form (a `# %%` inside it?)")
+    EDIT.mkdir(exist_ok=True)
+    text.write_text(source, encoding="utf-8")
+    # The same age as the notebook: only an edit makes the text newer.
+    os.utime(text, (stored.stat().st_mtime,) * 2)
+    return f"wrote {text.relative_to(ROOT)}"
+
+
+# --- execute --------------------------------------------------------------------------
+
+
+def run(name: str) -> str:
+    """Execute the notebook from its first to its last cell and store it normalised."""
+    stored, text = paths(name)
+    nb = read(stored) if stored.exists() else None
+    if changed_text(name):
+        nb = from_text(text.read_text(encoding="utf-8"), nb)
+    start = time.monotonic()
+    execute(nb)
+    nbformat.write(normalise(nb), stored)
+    return f"ran {stored.relative_to(ROOT)} in {time.monotonic() - start:.1f} s"
+
+
+def execute(nb: NotebookNode) -> None:
+    """Run all cells in a fresh kernel, in place; NotebookError names a failing cell."""
+    os.environ["TQDM_DISABLE"] = "1"  # progress bars are not stored
+    started = []
+    client = NotebookClient(
+        nb,
+        kernel_name="python3",
+        extra_arguments=["--log-level=ERROR"],
+        timeout=CELL_TIMEOUT,
+        resources={"metadata": {"path": NOTEBOOKS}},
+        on_cell_start=lambda cell, cell_index: started.append(cell_index),
+        record_timing=False,
+        store_widget_state=False,
+    )
+    try:
+        client.execute()
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+        raise NotebookError(f"{where(nb, started[-1])} failed\n{error}") from None
+
+
+def check(name: str) -> str:
+    """Fail when the stored file is not what `run` would have stored."""
+    stored, _ = paths(name)
+    content = stored.read_text(encoding="utf-8")
+    if nbformat.writes(normalise(read(stored))) != content.rstrip("\n"):
+        raise NotebookError(f"not in normal form; `make run NB={name}` stores it so")
+    return f"{stored.relative_to(ROOT)} is in normal form"
+
+
+def names() -> list[str]:
+    found = [*NOTEBOOKS.glob("*.ipynb"), *EDIT.glob("*.py")]
+    return sorted({path.stem for path in found})
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("command", choices=("edit", "run", "check"))
+    parser.add_argument("names", nargs="*", metavar="NAME", help="as in 04_resnet")
+    arguments = parser.parse_args()
+
+    known = names()
+    unknown = [name for name in arguments.names if name not in known]
+    if unknown:
+        parser.error(f"no notebook {', '.join(unknown)}; there are: {', '.join(known)}")
+    command = {"edit": edit, "run": run, "check": check}[arguments.command]
+    failed = False
+    for name in arguments.names or known:
+        try:
+            print(command(name), flush=True)
+        except (NotebookError, nbformat.ValidationError) as error:
+            print(f"{name}: {error}", file=sys.stderr)
+            failed = True
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

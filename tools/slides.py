@@ -1,0 +1,273 @@
+"""Offline reveal.js decks from the notebooks.
+
+    python tools/slides.py [NAME ...]         build/slides/NAME.html and index.html
+    python tools/slides.py --pdf [NAME ...]   and print them to build/slides/NAME.pdf
+    python tools/slides.py --png [NAME ...]   and draw build/slides/png/NAME-01.png …
+
+Without names, all notebooks. The decks ask for nothing outside build/slides/.
+Printing and drawing need Chromium or Chrome; CHROMIUM may name its file.
+"""
+
+import argparse
+import html
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from pathlib import Path
+
+import jinja2
+import matplotlib
+import nbformat
+from nbconvert.exporters import SlidesExporter
+from nbformat import NotebookNode
+from nbformat.v4 import new_markdown_cell
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = ROOT / "notebooks"
+TEMPLATE = ROOT / "tools/slides"
+OUT = ROOT / "build/slides"
+PACKAGES = ROOT / "build/vendor-packages"
+
+# Folder in vendor/, where the files come from, and which.
+FACES = ("", "-Bold", "-Oblique", "-BoldOblique", "Mono", "Mono-Bold", "Mono-Oblique")
+VENDOR = (
+    (
+        "reveal",
+        PACKAGES / "sphinx_revealjs/_static/revealjs",
+        ("LICENSE", "dist/reveal.css", "dist/reveal.js", "plugin/notes/notes.js"),
+    ),
+    (
+        "mathjax",
+        PACKAGES / "sphinx-mathjax-offline/static/mathjax",
+        ("tex-svg-full.js",),
+    ),
+    (
+        "fonts",
+        Path(matplotlib.get_data_path()) / "fonts/ttf",
+        ("LICENSE_DEJAVU", *(f"DejaVuSans{face}.ttf" for face in FACES)),
+    ),
+)
+
+READER_ONLY = {"exercise", "solution"}  # cell tags
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+# --- from a notebook to a talk --------------------------------------------------------
+
+
+def talk(nb: NotebookNode) -> NotebookNode:
+    """A copy of the notebook without what only its reader needs.
+
+    Left out: skipped cells, exercises and solutions, widget views (a static picture
+    follows each of them), the source of cells tagged ``hide-input``. A slide of which
+    nothing but notes is left disappears; one without a heading repeats the last one.
+    """
+    nb = deepcopy(nb)
+    slides: list[list[NotebookNode]] = [[]]
+    for cell in nb.cells:
+        if slide_type(cell) in ("slide", "subslide"):
+            slides.append([])
+        slides[-1].append(cell)
+    heading = None
+    nb.cells = []
+    for cells in filter(None, map(shown_cells, slides)):
+        own = re.search(r"^(#{1,3} .+)", cells[0].source, re.MULTILINE)
+        if cells[0].cell_type == "markdown" and own:
+            heading = own[1] if own[1].startswith("##") else None
+        elif heading:
+            again = {"tags": ["continued"], "slideshow": {"slide_type": "slide"}}
+            nb.cells.append(new_markdown_cell(heading, metadata=again))
+            cells[0].metadata["slideshow"]["slide_type"] = "-"
+        nb.cells += cells
+    return nb
+
+
+def shown_cells(slide: list[NotebookNode]) -> list[NotebookNode]:
+    """The cells of one slide that a talk shows, notes right after the first."""
+    shown = [cell for cell in map(for_talk, slide) if cell]
+    notes = [cell for cell in shown if slide_type(cell) == "notes"]
+    content = [cell for cell in shown if slide_type(cell) != "notes"]
+    if not content:
+        return []
+    # The cell that started the slide may be gone. A talk is a line, not a grid, so
+    # a subslide is a slide.
+    content[0].metadata["slideshow"] = {"slide_type": "slide"}
+    # Inside a fragment, notes would stay hidden until it opens.
+    return [content[0], *notes, *content[1:]]
+
+
+def for_talk(cell: NotebookNode) -> NotebookNode | None:
+    """The cell as a talk shows it, or None."""
+    tags = set(cell.metadata.get("tags", ()))
+    if slide_type(cell) == "skip" or tags & READER_ONLY:
+        return None
+    if cell.cell_type == "markdown":
+        cell.source = re.sub(r"\]\(([\w-]+)\.ipynb\b", r"](\1.html", cell.source)
+        return cell
+    cell.outputs = [o for o in cell.outputs if WIDGET_VIEW not in o.get("data", {})]
+    hidden = "hide-input" in tags
+    cell.metadata["transient"] = {"remove_source": hidden}
+    return cell if cell.outputs or not hidden else None
+
+
+def slide_type(cell: NotebookNode) -> str:
+    return cell.metadata.get("slideshow", {}).get("slide_type", "-")
+
+
+# --- from a talk to files -------------------------------------------------------------
+
+
+def build(notebooks: list[Path], out: Path = OUT) -> list[Path]:
+    """Write a deck per notebook, what they share, and the page that lists all decks."""
+    fetch_packages()
+    for folder, source, files in VENDOR:
+        for file in files:
+            copy(source / file, out / "vendor" / folder / file)
+    for css in (
+        *(TEMPLATE / "static").glob("*.css"),
+        ROOT / "lecture_utils/static/callouts.css",
+    ):
+        copy(css, out / "static" / css.name)
+    exporter = SlidesExporter(
+        extra_template_basedirs=[str(TEMPLATE.parent)],
+        template_name=TEMPLATE.name,
+        exclude_anchor_links=True,
+        language_code="ru",
+    )
+    decks = []
+    for path in notebooks:
+        nb = talk(nbformat.read(path, as_version=4))
+        title = nb.metadata.get("title", path.stem)
+        page, _ = exporter.from_notebook_node(nb, {"title": title})
+        decks.append(out / f"{path.stem}.html")
+        decks[-1].write_text(page, encoding="utf-8")
+    list_decks(out)
+    return decks
+
+
+def copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+
+
+def fetch_packages() -> None:
+    """Install reveal.js and MathJax into build/ once; their hashes are checked."""
+    wanted = TEMPLATE / "assets.txt"
+    done = PACKAGES / wanted.name
+    if done.exists() and done.read_bytes() == wanted.read_bytes():
+        return
+    shutil.rmtree(PACKAGES, ignore_errors=True)
+    pip = ["uv", "pip"] if importlib.util.find_spec("uv") else ["pip"]
+    command = [sys.executable, "-m", *pip, "install", "--quiet", "--no-deps"]
+    command += ["--require-hashes", "--only-binary=:all:", "-r", str(wanted)]
+    command += ["--target", str(PACKAGES)]
+    if subprocess.run(command).returncode:
+        sys.exit(
+            "slides: reveal.js and MathJax could not be fetched; the reason stands "
+            "above. They are fetched once, into build/, and that needs the network."
+        )
+    copy(wanted, done)
+
+
+def list_decks(out: Path) -> None:
+    """Write index.html: all decks in the folder, by their titles."""
+    decks = [
+        {
+            "file": deck.name,
+            "title": html.unescape(
+                re.search("<title>(.*?)</title>", deck.read_text("utf-8"))[1]
+            ),
+            "pdf": pdf.name if (pdf := deck.with_suffix(".pdf")).exists() else None,
+        }
+        for deck in sorted(out.glob("*.html"))
+        if deck.name != "index.html"
+    ]
+    template = jinja2.Template((TEMPLATE / "contents.html.j2").read_text("utf-8"))
+    (out / "index.html").write_text(template.render(decks=decks), encoding="utf-8")
+
+
+# --- Chromium -------------------------------------------------------------------------
+
+
+@contextmanager
+def open_page() -> Iterator:
+    """A page in a headless Chromium, as large as a slide."""
+    from playwright.sync_api import sync_playwright
+
+    found = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    where = {"executable_path": found} if found else {"channel": "chrome"}
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(args=["--no-sandbox"], **where)
+        yield chromium.new_page(viewport={"width": 1280, "height": 720})
+        chromium.close()
+
+
+def open_deck(page, deck: Path, query: str = "") -> None:
+    """Load a deck and wait until fonts, formulas and slides are in place."""
+    page.goto(deck.resolve().as_uri() + query)
+    page.wait_for_selector("html[data-deck-ready]", state="attached")
+
+
+def print_pdf(page, deck: Path) -> None:
+    """Print the deck, one page per slide with all its fragments."""
+    open_deck(page, deck, "?print-pdf")
+    page.wait_for_selector(".pdf-page")
+    page.pdf(
+        path=deck.with_suffix(".pdf"), prefer_css_page_size=True, print_background=True
+    )
+
+
+def draw_png(page, deck: Path) -> None:
+    """Draw each slide with all its fragments, and all slides on one sheet."""
+    open_deck(page, deck)
+    folder = deck.parent / "png"
+    folder.mkdir(exist_ok=True)
+    for old in folder.glob(f"{deck.stem}-*.png"):
+        old.unlink()
+    shots = []
+    for index in range(page.evaluate("Reveal.getTotalSlides()")):
+        page.evaluate("index => Reveal.slide(index, 0, 99)", index)
+        shots.append(folder / f"{deck.stem}-{index + 1:02}.png")
+        page.screenshot(path=shots[-1])
+    sheet = Image.new("RGB", (3 * 650, -(-len(shots) // 3) * 370), "gray")
+    for place, shot in enumerate(shots):
+        small = Image.open(shot).resize((640, 360))
+        sheet.paste(small, (place % 3 * 650, place // 3 * 370))
+    sheet.save(folder / f"{deck.stem}.png")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="as in 04_resnet")
+    parser.add_argument("--pdf", action="store_true", help="print the decks, too")
+    parser.add_argument("--png", action="store_true", help="draw the slides, too")
+    arguments = parser.parse_args()
+
+    known = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
+    if unknown := set(arguments.names) - set(known):
+        parser.error(
+            f"no notebook {', '.join(sorted(unknown))}; there are: {', '.join(known)}"
+        )
+    decks = build([NOTEBOOKS / f"{name}.ipynb" for name in arguments.names or known])
+    if arguments.pdf or arguments.png:
+        with open_page() as page:
+            for deck in decks:
+                if arguments.pdf:
+                    print_pdf(page, deck)
+                if arguments.png:
+                    draw_png(page, deck)
+        list_decks(OUT)
+    print(f"{len(decks)} decks: {(OUT / 'index.html').as_uri()}")
+
+
+if __name__ == "__main__":
+    main()
