@@ -44,7 +44,8 @@ def fit(
         train, val: inputs (N, ...) and class labels (N,) int64.
         steps: optimizer steps; batches are drawn with replacement.
         scheduler: changes the learning rate after every step.
-        measure_every: steps between measurements of the whole train and val parts.
+        measure_every: steps between measurements of the val part and of as many
+            first examples of the train part.
 
     Returns:
         History measured before the first step, every ``measure_every`` steps and
@@ -66,11 +67,12 @@ def fit(
             "all must be positive"
         )
     history = History()
+    same_number = train[0][: len(val[0])], train[1][: len(val[0])]
     generator = torch.Generator().manual_seed(seed)
     inputs, labels = train
     for step in tqdm(range(steps + 1), desc=title, leave=False):
         if step % measure_every == 0 or step == steps:
-            _measure(model, step, history, train, val, loss)
+            _measure(model, step, history, same_number, val, loss)
         if step == steps:
             break
         model.train()
