@@ -12,7 +12,7 @@ LOCK_ARGS ?=
 BIN := .venv/bin
 READY := .venv/.complete
 
-.PHONY: help lab test run edit slides lock clean
+.PHONY: help lab test run edit slides pdf lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*  ## /  make \1	/p' Makefile
@@ -35,6 +35,9 @@ edit: $(READY)  ## write the notebooks as text into .edit/
 
 slides: $(READY)  ## export the notebooks as offline slides into build/slides/
 	$(BIN)/python tools/slides.py $(NB)
+
+pdf: $(READY)  ## print the slides into build/slides/, too; needs Chromium or Chrome
+	$(BIN)/python tools/slides.py --pdf $(NB)
 
 lock: $(READY)  ## renew requirements.txt after a change in pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras \

@@ -33,8 +33,13 @@ def check(number: str):
     return register
 
 
-def exercise(number: str, answer: Any) -> bool:
-    """Judge the student's answer and print the verdict in Russian.
+def exercise(number: str, answer: Any) -> None:
+    """Print the verdict on the student's answer; number and errors as in `judge`."""
+    print(judge(number, answer))
+
+
+def judge(number: str, answer: Any) -> str:
+    """Verdict on the student's answer, in Russian; «✔ …» only for a right one.
 
     Args:
         number: notebook and exercise, as in ``"04.2"``.
@@ -50,13 +55,10 @@ def exercise(number: str, answer: Any) -> bool:
     try:
         _checks[number](answer)
     except Unsolved:
-        print(f"… упражнение {number}: решения пока нет")
-        return False
+        return f"… упражнение {number}: решения пока нет"
     except Wrong as wrong:
-        print(f"✘ упражнение {number}: {wrong}")
-        return False
-    print(f"✔ упражнение {number}: верно")
-    return True
+        return f"✘ упражнение {number}: {wrong}"
+    return f"✔ упражнение {number}: верно"
 
 
 def call(answer: Callable, *args: Any, given: str) -> Any:

@@ -4,21 +4,179 @@
 the same interface (`add_batch`, `compute`) and always works.
 """
 
+from collections import Counter
+from collections.abc import Iterator
+
 import datasets
 import evaluate
 import numpy as np
+
+_LABEL = datasets.Value("int64")
+_LABEL_MAP = datasets.List(datasets.List(_LABEL))  # (H, W)
+_BOXES = datasets.List(datasets.List(datasets.Value("float64"), length=4))  # (N, 4)
+
+
+def _info(description: str, prediction, reference) -> evaluate.MetricInfo:
+    features = {"predictions": prediction, "references": reference}
+    return evaluate.MetricInfo(
+        description=description, citation="", features=datasets.Features(features)
+    )
 
 
 class Accuracy(evaluate.Metric):
     """Share of predictions equal to the references, in [0, 1]."""
 
     def _info(self) -> evaluate.MetricInfo:
-        label = datasets.Value("int64")
-        return evaluate.MetricInfo(
-            description="Share of right answers.",
-            citation="",
-            features=datasets.Features({"predictions": label, "references": label}),
-        )
+        return _info("Share of right answers.", _LABEL, _LABEL)
 
     def _compute(self, predictions: list[int], references: list[int]) -> dict:
         return {"accuracy": float(np.mean(np.equal(predictions, references)))}
+
+
+class MeanIoU(evaluate.Metric):
+    """Intersection over union of every class, and its mean: semantic segmentation.
+
+    One example is a label map (H, W). Pixels are counted over all examples first; the
+    mean is over the classes that occur in the predictions or in the references.
+    Raises ValueError when the two maps of an example differ in shape.
+    Source: M. Everingham et al., *The Pascal Visual Object Classes Challenge*, 2015.
+    """
+
+    def _info(self) -> evaluate.MetricInfo:
+        return _info("Mean intersection over union.", _LABEL_MAP, _LABEL_MAP)
+
+    def _compute(self, predictions: list, references: list) -> dict:
+        both, either = Counter(), Counter()
+        for pair in zip(predictions, references, strict=True):
+            predicted, true = _same_shape(*pair)
+            for label in np.union1d(predicted, true).tolist():
+                p, t = predicted == label, true == label
+                both[label] += int((p & t).sum())
+                either[label] += int((p | t).sum())
+        iou = {label: both[label] / either[label] for label in sorted(either)}
+        return {"mean_iou": float(np.mean(list(iou.values()))), "per_class": iou}
+
+
+class AveragePrecision(evaluate.Metric):
+    """Area under the precision-recall curve of the boxes of one class: detection.
+
+    A prediction is ``{"boxes": (N, 4) xyxy, "scores": (N,)}``, a reference is
+    ``{"boxes": (M, 4)}``. From the surest box down, a box is right when the free
+    reference of its image with the largest IoU reaches the threshold, and takes it.
+    Precision at a recall is the best one at that recall or beyond, at every recall
+    (all-point interpolation; COCO samples 101 of them).
+
+    ``compute(iou_thresholds=(0.5,))`` gives the mean over the thresholds and each of
+    them; NaN when there is no reference box, as recall is not defined then.
+    Raises ValueError when the numbers of boxes and scores of an image differ.
+    Source: M. Everingham et al., 2015; T.-Y. Lin et al., *Microsoft COCO*, 2014.
+    """
+
+    def _info(self) -> evaluate.MetricInfo:
+        scores = datasets.List(datasets.Value("float64"))
+        return _info(
+            "Average precision of one class.",
+            {"boxes": _BOXES, "scores": scores},
+            {"boxes": _BOXES},
+        )
+
+    def _compute(
+        self, predictions: list, references: list, iou_thresholds=(0.5,)
+    ) -> dict:
+        per_threshold = {
+            float(t): _average_precision(predictions, references, t)
+            for t in iou_thresholds
+        }
+        mean = float(np.mean(list(per_threshold.values())))
+        return {"average_precision": mean, "per_threshold": per_threshold}
+
+
+class PanopticQuality(evaluate.Metric):
+    """Quality of segments: ``PQ = SQ * RQ`` of every class, averaged over classes.
+
+    One example is a panoptic map (H, W) of ``1000 * class + instance``. Two segments
+    of one class match when their IoU exceeds 1/2. SQ is the mean IoU of the matches,
+    RQ the F1 score of finding segments. Means are over the classes that occur.
+    Raises ValueError when the two maps of an example differ in shape.
+    Source: A. Kirillov et al., *Panoptic Segmentation*, 2019, equations 1 and 2.
+    """
+
+    def _info(self) -> evaluate.MetricInfo:
+        return _info("Panoptic quality.", _LABEL_MAP, _LABEL_MAP)
+
+    def _compute(self, predictions: list, references: list) -> dict:
+        matched, iou_sum, segments = Counter(), Counter(), Counter()
+        for pair in zip(predictions, references, strict=True):
+            predicted, true = _same_shape(*pair)
+            for side in (predicted, true):
+                segments.update((np.unique(side) // 1000).tolist())
+            for label, iou in _matches(predicted, true):
+                matched[label] += 1
+                iou_sum[label] += iou
+        # Segments of both sides together: 2 TP + FP + FN.
+        rq = {label: 2 * matched[label] / n for label, n in sorted(segments.items())}
+        sq = {label: iou_sum[label] / max(matched[label], 1) for label in rq}
+        pq = {label: sq[label] * rq[label] for label in rq}
+        return {
+            "panoptic_quality": float(np.mean(list(pq.values()))),
+            "segmentation_quality": float(np.mean(list(sq.values()))),
+            "recognition_quality": float(np.mean(list(rq.values()))),
+            "per_class": pq,
+        }
+
+
+def _same_shape(prediction: list, reference: list) -> tuple[np.ndarray, np.ndarray]:
+    predicted, true = np.array(prediction), np.array(reference)
+    if predicted.shape != true.shape or predicted.size == 0:
+        raise ValueError(
+            f"the predicted map is {predicted.shape} and the reference {true.shape}; "
+            "expected two maps (H, W) of one size: resize the prediction"
+        )
+    return predicted, true
+
+
+def _matches(predicted: np.ndarray, true: np.ndarray) -> Iterator[tuple[int, float]]:
+    """Class and IoU of each pair of segments of one class with an IoU above 1/2."""
+    for p, t in np.unique([predicted.ravel(), true.ravel()], axis=1).T:
+        iou = ((predicted == p) & (true == t)).sum() / (
+            (predicted == p) | (true == t)
+        ).sum()
+        if p // 1000 == t // 1000 and iou > 0.5:
+            yield int(p // 1000), float(iou)
+
+
+def _average_precision(predictions: list, references: list, threshold: float) -> float:
+    n_true = sum(len(reference["boxes"]) for reference in references)
+    if n_true == 0:
+        return float("nan")
+    scores, right = [], []
+    for prediction, reference in zip(predictions, references, strict=True):
+        if len(prediction["boxes"]) != len(prediction["scores"]):
+            raise ValueError(
+                f"{len(prediction['boxes'])} boxes and {len(prediction['scores'])} "
+                "scores in one image; expected one score per box"
+            )
+        order = np.argsort(np.negative(prediction["scores"]), kind="stable")
+        scores.extend(np.take(prediction["scores"], order))
+        iou = _box_iou(prediction["boxes"], reference["boxes"])  # (N, M)
+        for i in order:
+            best = int(iou[i].argmax()) if iou.shape[1] else None
+            right.append(best is not None and iou[i, best] >= threshold)
+            if right[-1]:
+                iou[:, best] = -1  # taken
+    order = np.argsort(np.negative(scores), kind="stable")
+    hits = np.cumsum(np.array(right, dtype=bool)[order])
+    recall = np.concatenate([[0], hits / n_true])
+    precision = hits / np.arange(1, len(hits) + 1)
+    best_from_here = np.maximum.accumulate(precision[::-1])[::-1]
+    return float((np.diff(recall) * best_from_here).sum())
+
+
+def _box_iou(a: list, b: list) -> np.ndarray:
+    """IoU (N, M) of two lists of xyxy boxes; 0 where the union is empty."""
+    a, b = (np.reshape(boxes, (-1, 4)).astype(float) for boxes in (a, b))
+    sides = np.minimum(a[:, None, 2:], b[:, 2:]) - np.maximum(a[:, None, :2], b[:, :2])
+    both = sides.clip(0).prod(-1)
+    area_a, area_b = ((x[:, 2:] - x[:, :2]).prod(1) for x in (a, b))
+    union = area_a[:, None] + area_b - both
+    return np.divide(both, union, out=np.zeros_like(both), where=union > 0)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -55,37 +56,59 @@ def same_as(
     Raises:
         AssertionError: shapes, parameter names or values differ; says which.
     """
-    out_ours, grads_ours = _run(ours, x)
-    out_reference, grads_reference = _run(reference, x)
-    grads_reference = rename(grads_reference, rules or {})
-    if missing := grads_ours.keys() ^ grads_reference.keys():
-        raise AssertionError(f"parameters without a counterpart: {sorted(missing)[:6]}")
-    _close("output", out_ours, out_reference, atol)
-    for name, gradient in grads_ours.items():
-        _close(f"gradient of {name}", gradient, grads_reference[name], atol)
-    print(
-        f"✔ совпадает с {reference_name}: выход {tuple(out_ours.shape)} "
-        f"и градиенты ({len(grads_ours)} тензоров), допуск {atol:.0e}"
-    )
-
-
-def _run(model: nn.Module, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-    """Output of a model, and the gradients of its input and parameters."""
-    x = x.detach().clone().requires_grad_(x.is_floating_point())
-    model.zero_grad()
-    out = model(x)
-    out = getattr(out, "logits", out)  # transformers wrap their outputs
-    direction = torch.rand(
-        out.shape, generator=torch.Generator().manual_seed(0), dtype=out.dtype
-    )
-    (out * direction.to(out.device)).sum().backward()
-    gradients = {
+    given, expected = _forward(reference, x)
+    _backward(expected)
+    gradients = {"x": given.grad} | {
         name: parameter.grad
-        for name, parameter in model.named_parameters()
+        for name, parameter in reference.named_parameters()
         if parameter.grad is not None
     }
+    gradients = rename(gradients, rules or {})
+    count = len(gradients)
+    reference.zero_grad()
+
+    def compare(name: str, tensor: Tensor) -> None:
+        if name not in gradients:
+            raise AssertionError(f"{name} has a gradient, its counterpart has none")
+        _close(f"gradient of {name}", tensor.grad, gradients.pop(name), atol)
+        tensor.grad = None
+
+    given, out = _forward(ours, x)
+    _close("output", out, expected, atol)
+    # A gradient is compared as soon as it is ready, and freed: a large network
+    # needs the memory for one set of gradients, not for two.
+    hooks = [
+        tensor.register_post_accumulate_grad_hook(partial(compare, name))
+        for name, tensor in [("x", given), *ours.named_parameters()]
+        if tensor.requires_grad
+    ]
+    try:
+        _backward(out)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    if gradients:
+        raise AssertionError(f"no gradient for {sorted(gradients)[:6]}")
+    print(
+        f"✔ совпадает с {reference_name}: выход {tuple(out.shape)} "
+        f"и градиенты ({count} тензоров), допуск {atol:.0e}"
+    )
+
+
+def _forward(model: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+    """A copy of ``x`` that takes a gradient, and the model's output for it."""
     model.zero_grad()
-    return out.detach(), {"x": x.grad, **gradients}
+    x = x.detach().clone().requires_grad_()
+    out = model(x)
+    return x, getattr(out, "logits", out)  # transformers wrap their outputs
+
+
+def _backward(out: Tensor) -> None:
+    """Gradients of the outputs weighted by fixed random numbers."""
+    weights = torch.rand(
+        out.shape, generator=torch.Generator().manual_seed(0), dtype=out.dtype
+    )
+    (out * weights.to(out.device)).sum().backward()
 
 
 def _close(what: str, ours: Tensor, reference: Tensor, atol: float) -> None:
@@ -94,9 +117,15 @@ def _close(what: str, ours: Tensor, reference: Tensor, atol: float) -> None:
             f"{what}: shape {tuple(ours.shape)}, "
             f"the reference has {tuple(reference.shape)}"
         )
-    difference = (ours - reference).abs().max().item()
-    scale = max(1.0, reference.abs().max().item())
+    difference = _largest(ours - reference)
+    scale = max(1.0, _largest(reference))
     if not difference <= atol * scale:  # also catches NaN
         raise AssertionError(
             f"{what} differs by {difference:.2e}, allowed {atol * scale:.0e}"
         )
+
+
+def _largest(tensor: Tensor) -> float:
+    """Largest absolute value, found without a second tensor of that size."""
+    low, high = tensor.detach().aminmax()
+    return max(high.item(), -low.item())

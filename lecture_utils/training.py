@@ -1,5 +1,6 @@
 """One training loop for all notebooks, with a progress bar and a history."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -70,7 +71,9 @@ def fit(
     same_number = train[0][: len(val[0])], train[1][: len(val[0])]
     generator = torch.Generator().manual_seed(seed)
     inputs, labels = train
-    for step in tqdm(range(steps + 1), desc=title, leave=False):
+    # In notebooks tqdm itself does not look at its variable TQDM_DISABLE.
+    quiet = "TQDM_DISABLE" in os.environ
+    for step in tqdm(range(steps + 1), desc=title, leave=False, disable=quiet):
         if step % measure_every == 0 or step == steps:
             _measure(model, step, history, same_number, val, loss)
         if step == steps:

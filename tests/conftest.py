@@ -1,7 +1,6 @@
 """Settings and fixtures that several test modules share."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -21,15 +20,12 @@ QUIET = (  # a browser that asks nobody for anything, and runs as root in contai
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """A headless Chromium: $CHROMIUM, or the one on the path, or an installed Chrome.
+    """A headless Chromium. Without one the test is skipped, on CI it fails."""
+    from tools.slides import which_chromium  # slow to import, few tests need it
 
-    Without one the test is skipped, on CI it fails.
-    """
-    found = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    where = {"executable_path": found} if found else {"channel": "chrome"}
     with sync_playwright() as playwright:
         try:
-            chromium = playwright.chromium.launch(args=QUIET, **where)
+            chromium = playwright.chromium.launch(args=QUIET, **which_chromium())
         except Error as error:
             stop = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
             stop(f"no Chromium: install it or set CHROMIUM to its path\n{error}")

@@ -2,15 +2,16 @@
 // Returns [{number, heading, fault, element}, …]; run by test_slides.py in one call.
 (limits) => {
   const faults = [];
-  let section, number, scale, area, worst;
+  let section, number, scale, area, worst, inked;
 
+  const name = element => `<${element.localName}> ` + (
+    element.alt || element.textContent || element.outerHTML
+  ).trim().replace(/\s+/g, ' ').slice(0, 70);
   const report = (fault, element) => faults.push({
     number,
     heading: section.querySelector('h1, h2, h3')?.textContent.trim() ?? '',
     fault,
-    element: `<${element.localName}> ` + (
-      element.alt || element.textContent || element.outerHTML
-    ).trim().replace(/\s+/g, ' ').slice(0, 70),
+    element: name(element),
   });
 
   // --- colours -------------------------------------------------------------------
@@ -60,6 +61,20 @@
       }
     }
   };
+  // Texts, formulas and pictures; what one piece of text draws is one owner.
+  const draw = (rect, element, owner = element) => {
+    checkPlace(rect, element);
+    inked.push({rect, element, owner});
+  };
+  const checkOverlaps = () => inked.forEach((a, i) => inked.slice(0, i).forEach(b => {
+    const wide = Math.min(a.rect.right, b.rect.right)
+      - Math.max(a.rect.left, b.rect.left);
+    const high = Math.min(a.rect.bottom, b.rect.bottom)
+      - Math.max(a.rect.top, b.rect.top);
+    if (a.owner !== b.owner && Math.min(wide, high) > limits.overlap * scale) {
+      report(`covers ${name(b.element)}`, a.element);
+    }
+  }));
   const checkClipping = element => {
     const style = getComputedStyle(element);
     const wide = style.overflowX !== 'visible'
@@ -70,11 +85,19 @@
   };
 
   // --- what a slide holds -------------------------------------------------------------
+  const checkSize = (style, least, element) => {
+    const size = parseFloat(style.fontSize);
+    if (size < least) report(`text of ${size} px, ${least} px needed`, element);
+  };
+  const checkLabel = (element, pseudo) => {
+    const style = getComputedStyle(element, pseudo);
+    if (style.content === 'none') return;
+    checkSize(style, limits.text, element);
+    checkContrast(style.color, element, ` of ${pseudo}`);
+  };
   const checkText = (text, element) => {
     const style = getComputedStyle(element);
-    const size = parseFloat(style.fontSize);
-    const least = element.closest('pre, code') ? limits.code : limits.text;
-    if (size < least) report(`text of ${size} px, ${least} px needed`, element);
+    checkSize(style, element.closest('pre, code') ? limits.code : limits.text, element);
     if (!style.fontFamily.startsWith('"DejaVu Sans')) {
       report(`font ${style.fontFamily}`, element);
     }
@@ -86,7 +109,7 @@
     }
     const range = document.createRange();
     range.selectNodeContents(text);
-    [...range.getClientRects()].forEach(rect => checkPlace(rect, element));
+    [...range.getClientRects()].forEach(rect => draw(rect, element, text));
   };
   const checkPicture = image => {
     if (!image.complete || !image.naturalWidth) report('broken picture', image);
@@ -98,7 +121,7 @@
     formula.querySelectorAll('[fill]:not([fill="currentColor"])').forEach(
       part => checkContrast(getComputedStyle(part).fill, part, ' in a formula'));
     checkContrast(getComputedStyle(formula).color, formula);
-    checkPlace(formula.querySelector('svg').getBoundingClientRect(), formula);
+    draw(formula.querySelector('svg').getBoundingClientRect(), formula);
   };
   const painted = style => style.backgroundColor !== 'rgba(0, 0, 0, 0)'
     || parseFloat(style.borderLeftWidth) || parseFloat(style.borderTopWidth);
@@ -111,14 +134,15 @@
     if (style.display === 'contents' || !element.getClientRects().length) return;
     checkClipping(element);
     if (element.localName === 'img') checkPicture(element);
-    if (element.matches('img, svg, table') || painted(style)) {
+    if (element.matches('img, svg')) {
+      draw(element.getBoundingClientRect(), element);
+    } else if (element.localName === 'table' || painted(style)) {
       checkPlace(element.getBoundingClientRect(), element);
     }
     if (element.dataset.mimeType === 'application/vnd.jupyter.stderr') {
       report('error output', element);
     }
-    const label = getComputedStyle(element, '::before');
-    if (label.content !== 'none') checkContrast(label.color, element, ' of the label');
+    checkLabel(element, '::before');
     for (const node of element.childNodes) {
       if (node.nodeType === Node.TEXT_NODE && node.data.trim()) checkText(node, element);
     }
@@ -139,8 +163,14 @@
     if (!section.querySelector('img') && section.innerText.trim() === repeated.trim()) {
       report('empty slide', section);
     }
-    worst = {};
+    if (section.scrollHeight > section.clientHeight) {
+      report('prints on two pages', section);
+    }
+    [worst, inked] = [{}, []];
+    checkLabel(section, '::before');  // slide number
+    checkLabel(section, '::after');   // title of the lecture
     section.querySelectorAll('*').forEach(checkElement);
+    checkOverlaps();
     for (const [side, {pixels, element}] of Object.entries(worst)) {
       report(`${Math.round(pixels)} px outside the slide, ${side}`, element);
     }

@@ -1,10 +1,68 @@
-"""The engine of the exercises: verdicts on everything a student may hand in."""
+"""Exercises: mistakes students make are rejected with a hint, right answers written
+in different ways are accepted, and nothing a student hands in stops the notebook."""
+
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 import torch
 
 from lecture_utils import exercise
-from lecture_utils.exercises import Wrong, expect
+from lecture_utils.exercises import Wrong, expect, judge
+
+ANSWERS = [
+    import_module(f"answers.{path.stem}")
+    for path in sorted((Path(__file__).parent / "answers").glob("[a-z]*.py"))
+]
+
+
+def _pairs(table: str) -> list:
+    """Number and answer of every entry of the RIGHT or WRONG tables."""
+    return [
+        pytest.param(number, answer, id=f"{number}-{answer.__name__}")
+        for module in ANSWERS
+        for number, answers in getattr(module, table).items()
+        for answer in answers
+    ]
+
+
+NUMBERS = sorted({pair.values[0] for pair in _pairs("RIGHT")})
+
+
+@pytest.fixture(params=[torch.float32, torch.float64], ids=str)
+def precision(request):
+    torch.set_default_dtype(request.param)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.fixture
+def float64():
+    """The notebooks' own precision."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize(("number", "answer"), _pairs("RIGHT"))
+def test_right_answer_is_accepted(number, answer, precision):
+    assert judge(number, answer) == f"✔ упражнение {number}: верно"
+
+
+@pytest.mark.parametrize(("number", "answer"), _pairs("WRONG"))
+def test_wrong_answer_is_rejected_with_a_hint(number, answer, float64):
+    verdict = judge(number, answer)
+    assert verdict.startswith(f"✘ упражнение {number}: ")
+    assert "—" in verdict and len(verdict) > 60, "says on which input, and a hint"
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_every_exercise_has_enough_answers(number):
+    right, wrong = (
+        [pair for pair in _pairs(table) if pair.values[0] == number]
+        for table in ("RIGHT", "WRONG")
+    )
+    assert len(right) >= 2 and len(wrong) >= 4
 
 
 def _stub(*args):
@@ -19,13 +77,13 @@ def _crash(*args):
     raise RuntimeError("размеры не совпали")
 
 
+@pytest.mark.parametrize("number", NUMBERS)
 @pytest.mark.parametrize("answer", [None, ..., _stub, _not_implemented])
-def test_untouched_exercise_is_unsolved(answer, capsys):
-    assert not exercise("04.1", answer)
-    assert capsys.readouterr().out == "… упражнение 04.1: решения пока нет\n"
+def test_untouched_exercise_is_unsolved(number, answer):
+    assert judge(number, answer) == f"… упражнение {number}: решения пока нет"
 
 
-@pytest.mark.parametrize("number", ["04.1", "04.2", "04.3", "04.4", "04.5", "04.6"])
+@pytest.mark.parametrize("number", NUMBERS)
 @pytest.mark.parametrize(
     "answer",
     [
@@ -40,24 +98,26 @@ def test_untouched_exercise_is_unsolved(answer, capsys):
         lambda *args: [],
     ],
 )
-def test_nonsense_is_wrong_and_never_crashes(number, answer, capsys):
-    assert not exercise(number, answer)
-    assert capsys.readouterr().out.startswith(f"✘ упражнение {number}: ")
+def test_nonsense_is_wrong_and_never_crashes(number, answer):
+    assert judge(number, answer).startswith(f"✘ упражнение {number}: ")
 
 
-def test_an_error_of_the_student_is_named(capsys):
-    exercise("04.1", _crash)
-    assert "RuntimeError: размеры не совпали" in capsys.readouterr().out
+def test_an_error_of_the_student_is_named():
+    assert "RuntimeError: размеры не совпали" in judge("04.1", _crash)
 
 
-def test_the_student_cannot_spoil_the_input(capsys):
+def test_the_student_cannot_spoil_the_input():
     def spoil(W1, b1, W2, perm):
-        answer = W1[perm], b1[perm], W2[:, perm]
-        answer = tuple(part.clone() for part in answer)
+        answer = tuple(part.clone() for part in (W1[perm], b1[perm], W2[:, perm]))
         W1.zero_(), b1.zero_(), W2.zero_()
         return answer
 
-    assert exercise("04.2", spoil), capsys.readouterr().out
+    assert judge("04.2", spoil).startswith("✔")
+
+
+def test_exercise_prints_the_verdict_and_returns_nothing(capsys):
+    assert exercise("04.1", _stub) is None, "a value would appear under the cell"
+    assert capsys.readouterr().out == "… упражнение 04.1: решения пока нет\n"
 
 
 def test_unknown_exercise_names_the_known_ones():

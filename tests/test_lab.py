@@ -1,4 +1,4 @@
-"""The notebooks in a real browser: JupyterLab runs them and their controls work."""
+"""The notebooks in a real browser: JupyterLab runs them and shows them to a hall."""
 
 import os
 import secrets
@@ -43,13 +43,17 @@ def wait_for(condition: Callable[[], object], what: str, seconds: float = 60) ->
         time.sleep(0.2)
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of a JupyterLab with copies of the notebooks and settings of its own."""
-    home = tmp_path_factory.mktemp("jupyter")
-    root = shutil.copytree(NOTEBOOKS, home / "root" / "notebooks").parent
-    (home / "config" / "labconfig").mkdir(parents=True)
-    (home / "config" / "labconfig" / "page_config.json").write_text(NO_NEWS, "utf-8")
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[str]:
+    """Address of a JupyterLab with copies of the notebooks and settings of its own.
+
+    One for each test: kernels end with it, and it remembers a show that did not.
+    """
+    root = shutil.copytree(NOTEBOOKS, tmp_path / "root" / "notebooks").parent
+    (tmp_path / "config" / "labconfig").mkdir(parents=True)
+    (tmp_path / "config" / "labconfig" / "page_config.json").write_text(
+        NO_NEWS, "utf-8"
+    )
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -64,10 +68,10 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "LabApp.expose_app_in_browser": True,
     }
     directories = {
-        f"JUPYTER_{name.upper()}_DIR": str(home / name)
+        f"JUPYTER_{name.upper()}_DIR": str(tmp_path / name)
         for name in ("config", "data", "runtime")
     }
-    log = home / "log.txt"
+    log = tmp_path / "log.txt"
     with log.open("w", encoding="utf-8") as output:
         server = subprocess.Popen(
             [*command, *(f"--{name}={value}" for name, value in options.items())],
@@ -117,37 +121,88 @@ def controls(cell: ElementHandle) -> list[ElementHandle]:
 
 
 def move(control: ElementHandle) -> None:
-    """Give a slider, list or check box another value."""
+    """Give a slider, list or check box another value, with the mouse as in a hall."""
     kind = control.evaluate("element => element.tagName")
     if kind == "SELECT":
         control.select_option(index=int(control.evaluate("e => !e.selectedIndex")))
     elif kind == "INPUT":
-        control.press("Space")
+        control.click()
     else:
-        before = control.get_attribute("aria-valuenow")
-        control.press("ArrowRight")
-        if control.get_attribute("aria-valuenow") == before:
-            control.press("ArrowLeft")
+        track = control.evaluate_handle("e => e.closest('.noUi-base')").as_element()
+        box, handle = track.bounding_box(), control.bounding_box()
+        right = handle["x"] > box["x"] + box["width"] / 2
+        x = box["width"] * (0.2 if right else 0.8)
+        track.click(position={"x": x, "y": box["height"] / 2})
+
+
+def check_controls(cell: ElementHandle, index: int) -> None:
+    """Every control of the cell changes the picture."""
+    picture = cell.wait_for_selector("img.widget-image")
+    moved = controls(cell)
+    assert moved, f"cell {index} has a picture and nothing to change it"
+    for control in moved:
+        before = picture.get_attribute("src")
+        move(control)
+        wait_for(
+            lambda: picture.get_attribute("src") != before,  # noqa: B023
+            f"the picture of cell {index} changes",
+            seconds=20,
+        )
 
 
 @pytest.mark.parametrize("path", WITH_CONTROLS, ids=lambda path: path.stem)
-def test_controls_change_their_picture(path: Path, lab: str, page: Page):
+def test_runs_and_shows(path: Path, lab: str, page: Page):
     page.goto(lab.format(name=path.name))
     page.wait_for_function(KERNEL_IS_CONNECTED, timeout=60_000)
     executed = page.evaluate(RUN_ALL)
     assert [error for _, error in executed if error] == []
     assert [count for count, _ in executed] == list(range(1, len(executed) + 1))
-
     for index in live_cells(path):
-        cell = page.evaluate_handle(CELL, index).as_element()
-        picture = cell.wait_for_selector("img.widget-image")
-        moved = controls(cell)
-        assert moved, f"cell {index} has a picture and nothing to change it"
-        for control in moved:
-            before = picture.get_attribute("src")
-            move(control)
-            wait_for(
-                lambda: picture.get_attribute("src") != before,  # noqa: B023
-                f"the picture of cell {index} changes",
-                seconds=20,
-            )
+        check_controls(page.evaluate_handle(CELL, index).as_element(), index)
+    live_show(path, page)
+
+
+# --- the live show --------------------------------------------------------------------
+
+
+START = "() => { jupyterapp.shell.currentWidget.content.activeCellIndex = 0 }"
+MOVED = "from => jupyterapp.shell.currentWidget.content.activeCellIndex !== from"
+SHOWN = """() => {
+    const {activeCellIndex, widgets} = jupyterapp.shell.currentWidget.content;
+    return [activeCellIndex, widgets.flatMap((cell, i) =>
+        cell.node.matches('.jp-deck-mod-onscreen.jp-deck-mod-visible') ? [i] : [])];
+}"""
+FONT_SIZE = "element => parseFloat(getComputedStyle(element).fontSize)"
+
+
+def live_show(path: Path, page: Page) -> None:
+    """The show leaves no cell out; a cell runs and its controls work on the slide."""
+    cells = nbformat.read(path, as_version=4).cells
+    types = [cell.metadata.get("slideshow", {}).get("slide_type") for cell in cells]
+    wanted = [i for i, kind in enumerate(types) if kind not in ("skip", "notes")]
+    seen: list[int] = []
+
+    page.evaluate(START)
+    page.click("[data-command='deck:toggle']")
+    page.wait_for_selector(".jp-Deck .jp-deck-mod-visible")
+    for element, least in {"p": 20, ".cm-content": 16}.items():
+        assert page.eval_on_selector(f".jp-Deck {element}", FONT_SIZE) >= least
+    while True:
+        active, shown = page.evaluate(SHOWN)
+        seen += shown
+        if active in live_cells(path):
+            cell = page.query_selector(".jp-Deck .jp-Cell.jp-mod-active")
+            before = cell.query_selector("img.widget-image")
+            page.keyboard.press("Control+Enter")
+            before.wait_for_element_state("hidden")  # the cell makes another one
+            check_controls(cell, active)
+            cell.focus()
+        if active == wanted[-1]:
+            break
+        page.keyboard.press("Space")
+        page.wait_for_function(MOVED, arg=active)
+    assert sorted(set(seen)) == wanted
+
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#jp-menu-panel")
+    assert not page.query_selector(".jp-Deck")

@@ -58,8 +58,8 @@ def tags(cell: NotebookNode) -> list[str]:
     return cell.metadata.get("tags", [])
 
 
-def slide_type(cell: NotebookNode) -> str | None:
-    return cell.metadata.get("slideshow", {}).get("slide_type")
+def slide_type(cell: NotebookNode) -> str:
+    return cell.metadata.get("slideshow", {}).get("slide_type", "-")
 
 
 def plain(text: str) -> str:
@@ -447,7 +447,10 @@ def plant(nb: NotebookNode, index: int, **metadata: object) -> None:
         (lambda nb: nb.cells[2].update(id="b"), "2 cells have the id b"),
         (lambda nb: nb.cells[2].update(execution_count=None), "execution count None"),
         (lambda nb: nb.cells[2].update(execution_count=5), "execution count 5, not 2"),
-        (lambda nb: plant(nb, 1, slideshow={}), "slide_type is None"),
+        (
+            lambda nb: plant(nb, 1, slideshow={"slide_type": "slides"}),
+            "slide_type is 'slides'",
+        ),
         (lambda nb: plant(nb, 1, tags=["nbval-skip"]), "tag nbval-skip hides faults"),
         (lambda nb: plant(nb, 1, tags=["nbval-ignore-output"]), "not in the list"),
         (lambda nb: plant(nb, 3, jupyter={}), "must be collapsed"),

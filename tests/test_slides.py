@@ -4,6 +4,8 @@ import base64
 import io
 import re
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
 
 import matplotlib
 import nbformat
@@ -26,8 +28,10 @@ LIMITS = {  # px of a slide of 1280x720, before it is scaled to the screen
     "code": 16,
     "contrast": 4.5,
     "footer": 40,
+    "overlap": 4,  # lines of text may touch
     "glyphs": "".join(map(chr, TTFont(FONT).getBestCmap())),
 }
+HREFS = "links => links.map(link => link.href)"
 SIZES = ({"width": 1280, "height": 720}, {"width": 1024, "height": 768})
 
 
@@ -54,6 +58,7 @@ def faults(browser: Browser, deck: Path) -> list[str]:
             ),
         )
         slides.open_deck(page, deck)
+        found += filter(None, map(dead, page.eval_on_selector_all(".slides a", HREFS)))
         sizes: dict[str, list[str]] = {}
         for size in SIZES:
             page.set_viewport_size(size)
@@ -62,6 +67,17 @@ def faults(browser: Browser, deck: Path) -> list[str]:
                 sizes.setdefault(line, []).append("{width}×{height}".format(**size))
         found += [f"{line} at {', '.join(seen)}" for line, seen in sizes.items()]
     return found
+
+
+def dead(href: str) -> str | None:
+    """A complaint when a link within the build leads nowhere."""
+    link = urlsplit(href)
+    if link.scheme != "file":
+        return None
+    target = Path(url2pathname(link.path))
+    page = target.read_text("utf-8") if target.is_file() else ""
+    anchor = f'id="{unquote(link.fragment)}"' if link.fragment else ""
+    return None if page and anchor in page else f"dead link: {target.name} {anchor}"
 
 
 # --- the decks of the notebooks -------------------------------------------------------
@@ -114,6 +130,10 @@ PLANTED = {  # what is reported: what causes it
     "px outside the slide, left": text('<b style="margin-left: -90px">Слева</b>'),
     "px outside the slide, top": text('<p style="margin-top: -200px">Выше</p>'),
     "clipped": text('<div style="height: 9px; overflow: hidden">Текст</div>'),
+    "covers <p> Нижний": text('Нижний\n\n<p style="margin: -30px 0 0">Верхний</p>'),
+    "covers <img> Картинка": text(
+        '<img alt="Картинка" height="90"><p style="margin: -60px 0 0">Подпись</p>'
+    ),
     "broken picture": text("![описание](missing.png)"),
     "without alt text — <img> <img": code("", picture("")),
     "without alt text — <img> <Figure": code("", picture("<Figure size 640x480>")),
@@ -122,7 +142,7 @@ PLANTED = {  # what is reported: what causes it
     "text of 14 px": text('<span style="font-size: 14px">Мелко</span>'),
     "text of 12 px": text('<code style="font-size: 12px">x = 1</code>'),
     "contrast 2.8 : 1 — <span>": text('<span style="color: #999">Бледно</span>'),
-    "of the label": text(
+    "of ::before": text(
         '<div class="callout q" style="--callout: 200 200 200">?</div>'
     ),
     "in a formula": text(r"$\color{yellow}{x}$"),
@@ -131,6 +151,8 @@ PLANTED = {  # what is reported: what causes it
     "error output": code("", new_output("stream", name="stderr", text="warning")),
     "console error: сбой": text('<script>console.error("сбой")</script>'),
     "page error: беда": text('<script>throw Error("беда")</script>'),
+    "dead link: nowhere.html": text("[Дальше](nowhere.ipynb)"),
+    'dead link: faulty.html id="нигде"': text("[Дальше](faulty.ipynb#нигде)"),
     "external request: https://example.org/x.png": text(
         '<img alt="Чужая картинка" src="https://example.org/x.png">'
     ),
@@ -146,11 +168,31 @@ def test_planted_faults_are_found(tmp_path: Path, browser: Browser):
     found = faults(browser, *slides.build([tmp_path / "faulty.ipynb"], tmp_path))
 
     for number, fault in enumerate(PLANTED):
-        anywhere = fault.startswith(("console", "page", "external"))
+        anywhere = fault.startswith(("console", "page", "external", "dead"))
         place = "" if anywhere else f"(Слайд {number}): "
         assert any(place in line and fault in line for line in found), (fault, found)
     assert any("slide 2 (Хороший слайд): empty slide" in line for line in found)
     assert not any("slide 1 " in line for line in found)
+
+
+def test_callouts_can_be_read_in_the_dark():
+    """Labels in JupyterLab's dark theme: the decks have only the light one."""
+    css = (ROOT / "lecture_utils/static/callouts.css").read_text("utf-8")
+    rules = re.findall(r'"false"\] \.callout(.+) { --callout: (.+);', css)
+    colours = {name: rgb for of, rgb in rules for name in re.findall(r"\.(\w+)", of)}
+    assert set(colours) == set(re.findall(r"^\.callout\.(\w+) ", css, re.MULTILINE))
+    for name, rgb in colours.items():
+        label = np.array(rgb.split(), dtype=float)
+        paper = 0.09 * label + 0.91 * 0x11
+        contrast = (luminance(label) + 0.05) / (luminance(paper) + 0.05)
+        assert contrast >= LIMITS["contrast"], name
+
+
+def luminance(rgb: np.ndarray) -> float:
+    """Relative luminance of sRGB values 0…255 (WCAG 2.2)."""
+    rgb = rgb / 255
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return linear @ [0.2126, 0.7152, 0.0722]
 
 
 # --- what a talk leaves out -----------------------------------------------------------
@@ -206,7 +248,7 @@ def test_deck_as_a_hall_sees_it(tmp_path: Path, page: Page):
     page.keyboard.press("ArrowRight")
     assert page.is_visible("text=появится")
     page.keyboard.press("ArrowRight")
-    assert page.inner_text(".slide-number") == "2 / 4"
+    assert page.get_attribute("section.present[data-number]", "data-number") == "2 / 4"
 
     with page.expect_popup() as speaker:
         page.keyboard.press("ArrowLeft")

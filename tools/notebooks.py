@@ -30,12 +30,32 @@ TEXT_FORMAT = "py:percent"
 CELL_TIMEOUT = 180  # seconds, as in `make test`
 
 # Metadata that somebody sets on purpose; the rest is noise of the tools.
-NOTEBOOK_KEYS = ("@deathbeds/jupyterlab-fonts",)
-CELL_KEYS = ("slideshow", "tags", "jupyter", "@deathbeds/jupyterlab-fonts")
+CELL_KEYS = ("slideshow", "tags", "jupyter")
 KERNELSPEC = {
     "display_name": "Python 3 (ipykernel)",
     "language": "python",
     "name": "python3",
+}
+# How the live show (jupyterlab-slideshow) looks; reading is not affected. Sizes suit a
+# projector of any resolution, code is hidden where the exported slides hide it, and
+# the picture that stands in for a control gives way to the control itself.
+SHOW_STYLE = {
+    "--jp-cell-padding": "6px",
+    "--jp-content-font-size1": "max(22px, 1.72vw)",
+    "--jp-code-font-size": "max(18px, 1.4vw)",
+    "--jp-ui-font-size1": "max(20px, 1.56vw)",  # tables
+    "--jp-widgets-font-size": "max(20px, 1.56vw)",
+    "& img": {"zoom": "max(1, tan(atan2(100vw, 1280px)))"},
+    "& .jp-OutputArea-promptOverlay": {"display": "none"},  # covers the controls
+    "& [data-jpf-cell-tags*='hide-input'] .jp-Cell-inputWrapper": {"display": "none"},
+    "& :has(.widget-image) + [data-jpf-cell-tags*='hide-input'] .jp-RenderedImage": {
+        "display": "none"  # not the whole cell: it must be able to take the focus
+    },
+}
+SHOW = {
+    "@deathbeds/jupyterlab-fonts": {
+        "styles": {"": {"body[data-jp-deck-mode='presenting'] &": SHOW_STYLE}}
+    }
 }
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -70,14 +90,15 @@ def normalise(nb: NotebookNode) -> NotebookNode:
     Raises NotebookError when an output was written to stderr, nbformat's
     ValidationError when the notebook is not valid in format 4.5.
     """
-    kept = {key: nb.metadata[key] for key in NOTEBOOK_KEYS if key in nb.metadata}
     fixed = {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}}
-    nb.metadata = nbformat.from_dict(fixed | title(nb) | kept)
+    nb.metadata = nbformat.from_dict(fixed | title(nb) | SHOW)
     nb.nbformat, nb.nbformat_minor = 4, 5
     for index, cell in enumerate(nb.cells):
         cell.metadata = nbformat.from_dict(
             {key: cell.metadata[key] for key in CELL_KEYS if cell.metadata.get(key)}
         )
+        if cell.metadata.get("slideshow") == {"slide_type": "-"}:
+            del cell.metadata["slideshow"]  # the live show leaves such a cell out
         if cell.cell_type != "code":
             continue
         cell.outputs = join_streams(cell.outputs)
@@ -123,7 +144,7 @@ def as_text(nb: NotebookNode) -> str:
     """The notebook in jupytext's percent form, without outputs and ids."""
     nb = nbformat.from_dict(nb)
     nb.metadata["jupytext"] = {
-        "notebook_metadata_filter": ",".join(NOTEBOOK_KEYS) + ",-all",
+        "notebook_metadata_filter": "-all",
         "cell_metadata_filter": ",".join(CELL_KEYS) + ",-all",
     }
     return jupytext.writes(nb, TEXT_FORMAT)

@@ -148,6 +148,7 @@ def build(notebooks: list[Path], out: Path = OUT) -> list[Path]:
         page, _ = exporter.from_notebook_node(nb, {"title": title})
         decks.append(out / f"{path.stem}.html")
         decks[-1].write_text(page, encoding="utf-8")
+        decks[-1].with_suffix(".pdf").unlink(missing_ok=True)  # of an older build
     list_decks(out)
     return decks
 
@@ -196,17 +197,21 @@ def list_decks(out: Path) -> None:
 # --- Chromium -------------------------------------------------------------------------
 
 
+def which_chromium() -> dict[str, str]:
+    """For Playwright: $CHROMIUM, or the one on the path, or an installed Chrome."""
+    found = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    return {"executable_path": found} if found else {"channel": "chrome"}
+
+
 @contextmanager
 def open_page() -> Iterator:
     """A page in a headless Chromium, as large as a slide."""
     from playwright.sync_api import sync_playwright
 
-    found = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    where = {"executable_path": found} if found else {"channel": "chrome"}
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(args=["--no-sandbox"], **where)
-        yield chromium.new_page(viewport={"width": 1280, "height": 720})
-        chromium.close()
+        browser = playwright.chromium.launch(args=["--no-sandbox"], **which_chromium())
+        yield browser.new_page(viewport={"width": 1280, "height": 720})
+        browser.close()
 
 
 def open_deck(page, deck: Path, query: str = "") -> None:

@@ -1,17 +1,13 @@
-"""Exercises of notebook 04: mistakes students make are rejected with a hint, and
-right answers written in different ways are accepted."""
+"""Answers to the exercises of notebook 04: right ones, and mistakes students make."""
 
 import copy
 
-import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models.resnet import BasicBlock, Bottleneck
 from torchvision.ops import stochastic_depth as torchvision_stochastic_depth
-
-from lecture_utils import exercise
 
 # --- 04.1 -----------------------------------------------------------------------------
 
@@ -311,40 +307,3 @@ WRONG = {
         fold_as_sequence,
     ),
 }
-
-
-def _pairs(table):
-    return [
-        pytest.param(number, answer, id=f"{number}-{answer.__name__}")
-        for number, answers in table.items()
-        for answer in answers
-    ]
-
-
-@pytest.fixture
-def float64():
-    """Notebooks run in float64."""
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
-@pytest.mark.parametrize(("number", "answer"), _pairs(RIGHT))
-def test_right_answer_is_accepted(number, answer, capsys, float64):
-    accepted = exercise(number, answer)
-    printed = capsys.readouterr().out
-    assert accepted, printed
-    assert printed == f"✔ упражнение {number}: верно\n"
-
-
-@pytest.mark.parametrize("number", RIGHT)
-def test_right_answer_is_accepted_in_float32(number, capsys):
-    assert exercise(number, RIGHT[number][0]), capsys.readouterr().out
-
-
-@pytest.mark.parametrize(("number", "answer"), _pairs(WRONG))
-def test_wrong_answer_is_rejected_with_a_hint(number, answer, capsys, float64):
-    assert not exercise(number, answer)
-    printed = capsys.readouterr().out
-    assert printed.startswith(f"✘ упражнение {number}: ")
-    assert "—" in printed and len(printed) > 60, "says on which input, and a hint"

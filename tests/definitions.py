@@ -1,0 +1,37 @@
+"""What a notebook defines, for tests that try it on more than the lecture shows."""
+
+import ast
+from pathlib import Path
+from types import SimpleNamespace
+
+import nbformat
+import torch
+
+NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+DEFINITIONS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
+
+
+def _is_constant(target: ast.expr) -> bool:
+    """An ALL-CAPS name; one capital letter is a symbol of some formula."""
+    return isinstance(target, ast.Name) and target.id.isupper() and len(target.id) > 1
+
+
+def definitions(name: str) -> SimpleNamespace:
+    """Imports, functions, classes and CONSTANTS of a notebook; nothing is computed.
+
+    ``names`` of the result is the namespace in which the functions look names up.
+    """
+    names = {"device": torch.device("cpu")}
+    for cell in nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4).cells:
+        tags = cell.metadata.get("tags", [])
+        if cell.cell_type != "code" or {"exercise", "solution"} & {*tags}:
+            continue
+        tree = ast.parse(cell.source)
+        tree.body = [
+            node
+            for node in tree.body
+            if isinstance(node, DEFINITIONS)
+            or (isinstance(node, ast.Assign) and _is_constant(node.targets[0]))
+        ]
+        exec(compile(tree, name, "exec"), names)
+    return SimpleNamespace(names=names, **names)
