@@ -25,7 +25,7 @@ lab: $(READY)  ## open JupyterLab on the start page
 test: $(READY)  ## check everything that CI checks
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/python -m pytest --nbval
+	$(BIN)/python -m pytest --nbval -n auto --dist loadgroup
 
 run: $(READY)  ## take in text from .edit/, execute the notebooks, store them
 	$(BIN)/python tools/notebooks.py run $(NB)

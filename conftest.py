@@ -1,15 +1,43 @@
 """Settings of every test run, `pytest --nbval` alone included."""
 
 import os
+from collections.abc import Iterator
 
+import psutil
 import pytest
 
+from tests.pictures import changed_pictures
+
+GIB = 2**30
+# Notebooks that run side by side share the cores: one thread each.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Progress bars are for people; a stored notebook holds none.
 os.environ["TQDM_DISABLE"] = "1"
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """As many workers as there are cores and room in memory, for `pytest -n auto`."""
+    room = psutil.virtual_memory().available // (3 * GIB)
+    return max(1, min(os.cpu_count() or 1, room))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let nbval wait longer for a printed line: its 5 s are few on a busy machine."""
     for item in items:
-        if hasattr(item, "output_timeout"):
+        if hasattr(item, "output_timeout"):  # a cell of a notebook
+            # nbval's 5 s until a line is printed are few on a busy machine.
             item.output_timeout = 60
+        # One worker for the cells of a notebook, which share a kernel, and for a test
+        # module, which shares fixtures; JupyterLab is started for each test anew.
+        if "lab" not in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """nbval compares texts; compare the pictures of a notebook cell, too."""
+    yield
+    if getattr(item, "test_outputs", None):
+        changed = changed_pictures(item.cell.get("outputs", []), item.test_outputs)
+        if changed:
+            pytest.fail("\n".join(changed), pytrace=False)

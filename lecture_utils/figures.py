@@ -17,8 +17,8 @@ _WIDEST = 11.8
 def show(figure: Figure, alt: str) -> None:
     """Display a matplotlib figure with a text for those who cannot see it.
 
-    The alt text is stored beside the picture and read by screen readers in the
-    exported slides.
+    The alt text is stored beside the picture, as its text form and as its metadata;
+    screen readers read it in the exported slides.
 
     Raises:
         TypeError: not a Figure.
@@ -32,7 +32,7 @@ def show(figure: Figure, alt: str) -> None:
     width, height = (round(inches * _SHOWN_DPI) for inches in figure.get_size_inches())
     display(
         {"image/png": png, "text/plain": alt},
-        metadata={"image/png": {"width": width, "height": height}},
+        metadata={"image/png": {"width": width, "height": height, "alt": alt}},
         raw=True,
     )
 

@@ -16,6 +16,9 @@ os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 # cuBLAS is deterministic only with a fixed workspace.
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+# OpenMP reads this when torch is loaded: threads that wait by spinning take the cores
+# from whatever runs beside them.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import executing
 import matplotlib as mpl

@@ -36,7 +36,7 @@ def test_show_stores_the_picture_with_its_alt_text(displayed):
     show(figure, ALT)
     [(data, metadata)] = displayed
     assert data["text/plain"] == ALT
-    assert metadata["image/png"] == {"width": 400, "height": 200}
+    assert metadata["image/png"] == {"width": 400, "height": 200, "alt": ALT}
     assert Image.open(io.BytesIO(data["image/png"])).size == (600, 300)
     assert not plt.fignum_exists(figure.number), "an open figure would be shown twice"
 

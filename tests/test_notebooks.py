@@ -29,7 +29,7 @@ from tools.notebooks import NOTEBOOKS, WIDGET_VIEW, NotebookError, normalise, wh
 IGNORED_OUTPUTS = {
     "from lecture_utils.environment import check_environment",  # versions, memory
 }
-SHOWN = ("slide", "subslide", "fragment", "-")
+SHOWN = ("slide", "subslide", "fragment", "")  # "": goes on with the slide
 HIDDEN = ("skip", "notes")
 MAX_BYTES = 2_000_000
 
@@ -58,8 +58,8 @@ def tags(cell: NotebookNode) -> list[str]:
     return cell.metadata.get("tags", [])
 
 
-def slide_type(cell: NotebookNode) -> str:
-    return cell.metadata.get("slideshow", {}).get("slide_type", "-")
+def slide_type(cell: NotebookNode) -> str | None:
+    return cell.metadata.get("slideshow", {}).get("slide_type")
 
 
 def plain(text: str) -> str:
@@ -164,6 +164,10 @@ def pictures_have_alt_text(nb: NotebookNode) -> Iterator[str]:
             len(text) < 20 or len(re.findall("[а-яё]", text)) < len(text) / 3
         ):
             yield f"{name}: a picture needs a Russian alt text, has {text!r}"
+        if "image/png" in data:
+            alt = output.metadata.get("image/png", {}).get("alt")
+            if alt != text:
+                yield f"{name}: the picture's alt is {alt!r}, its text {text!r}"
         if WIDGET_VIEW in data and not re.match(r"Виджет|.*\d+%\|", text):
             yield f"{name}: a control is not named, only {text[:50]!r}"
     for name, cell in cells(nb, "markdown"):
@@ -323,9 +327,11 @@ def test_file_is_small(path: Path):
 def sound() -> NotebookNode:
     """A notebook without a fault: Markdown, code, picture, exercise, solution."""
     markdown = "# Проба\n\nСм. формулу (1) и [раздел](#Проба).\n\n$$x \\tag{1}$$"
+    alt = "Линия, которая растёт от нуля до двух"
     picture = new_output(
         "display_data",
-        {"image/png": "", "text/plain": "Линия, которая растёт от нуля до двух"},
+        {"image/png": "", "text/plain": alt},
+        metadata={"image/png": {"alt": alt}},
     )
     nb = new_notebook(
         cells=[
@@ -416,6 +422,10 @@ def test_code_in_text_is_left_alone():
             "a picture needs a Russian alt text",
         ),
         ({"data": {"text/plain": "<A at 0x7f1e941dfca0>"}}, "holds 0x7f1e941dfca0"),
+        (
+            {"data": {"image/png": "", "text/plain": "Линия растёт от нуля до двух"}},
+            "the picture's alt is None",
+        ),
         ({"data": {WIDGET_VIEW: {}, "text/plain": "VBox()"}}, "a control is not named"),
         (
             {"output_type": "stream", "name": "stderr", "text": "Warning"},
@@ -451,6 +461,7 @@ def plant(nb: NotebookNode, index: int, **metadata: object) -> None:
             lambda nb: plant(nb, 1, slideshow={"slide_type": "slides"}),
             "slide_type is 'slides'",
         ),
+        (lambda nb: nb.cells[1].metadata.pop("slideshow"), "slide_type is None"),
         (lambda nb: plant(nb, 1, tags=["nbval-skip"]), "tag nbval-skip hides faults"),
         (lambda nb: plant(nb, 1, tags=["nbval-ignore-output"]), "not in the list"),
         (lambda nb: plant(nb, 3, jupyter={}), "must be collapsed"),

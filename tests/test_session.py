@@ -1,5 +1,7 @@
 """Start of a notebook and checked claims."""
 
+import os
+import re
 import subprocess
 import sys
 
@@ -56,6 +58,20 @@ def test_package_stays_light():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == "set()"
+
+
+def test_waiting_threads_sleep():
+    """Two notebooks at once must not fight for the cores."""
+    result = subprocess.run(
+        [sys.executable, "-c", "import lecture_utils"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"OMP_DISPLAY_ENV": "true"},
+    )
+    if "OMP_WAIT_POLICY" not in result.stderr:
+        pytest.skip("this OpenMP does not say how its threads wait")
+    assert re.search(r"OMP_WAIT_POLICY ?= ?'?PASSIVE", result.stderr), result.stderr
 
 
 def test_true_claim_is_printed(capsys):

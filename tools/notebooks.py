@@ -98,7 +98,8 @@ def normalise(nb: NotebookNode) -> NotebookNode:
             {key: cell.metadata[key] for key in CELL_KEYS if cell.metadata.get(key)}
         )
         if cell.metadata.get("slideshow") == {"slide_type": "-"}:
-            del cell.metadata["slideshow"]  # the live show leaves such a cell out
+            # JupyterLab writes the same as ""; a "-" the live show leaves out.
+            cell.metadata["slideshow"] = {"slide_type": ""}
         if cell.cell_type != "code":
             continue
         cell.outputs = join_streams(cell.outputs)

@@ -1,0 +1,109 @@
+"""A re-drawn figure is told from a changed one, by itself and in `pytest --nbval`."""
+
+import base64
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+from pictures import SAME, changed_pictures, similarity
+
+ROOT = Path(__file__).parent.parent
+X = np.linspace(0, 6, 200)
+
+
+def draw(change: Callable[[Axes], object] = lambda ax: None) -> bytes:
+    """Two curves and a small heat map, with one change."""
+    figure = Figure(figsize=(8, 4), layout="constrained")
+    ax, image = figure.subplots(1, 2)
+    ax.plot(X, np.sin(X), label="обычная")
+    ax.plot(X, np.cos(X), label="остаточная")
+    ax.set(title="Ошибки", xlabel="шаг", ylabel="доля")
+    ax.legend()
+    image.imshow(np.arange(144).reshape(12, 12) % 7)
+    change(ax)
+    png = io.BytesIO()
+    figure.savefig(png, dpi=150)
+    return png.getvalue()
+
+
+def other_cell(ax: Axes) -> None:
+    values = ax.figure.axes[1].images[0].get_array().copy()
+    values[5, 7] = 6 - values[5, 7]
+    ax.figure.axes[1].images[0].set_data(values)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda ax: ax.lines[0].set_ydata(np.sin(X) + 0.05),
+        lambda ax: ax.lines[0].remove(),
+        lambda ax: ax.lines[0].set_color("C3"),
+        lambda ax: ax.set_title("Ошибка"),
+        lambda ax: ax.set_ylim(-1.2, 1.3),
+        other_cell,
+    ],
+    ids=["moved", "lost", "recoloured", "renamed", "rescaled", "one cell"],
+)
+def test_a_change_is_seen(change):
+    assert similarity(draw(), draw(change)) < SAME
+
+
+def test_rounding_is_not_a_change():
+    def rounding(ax: Axes) -> None:
+        ax.lines[0].set_ydata(np.sin(X) + 1e-3)
+
+    assert similarity(draw(), draw()) == 1
+    assert similarity(draw(), draw(rounding)) > SAME
+
+
+def test_another_size_or_number_of_pictures_is_a_change():
+    figure = Figure(figsize=(8, 3))
+    png = io.BytesIO()
+    figure.savefig(png, dpi=150)
+    assert similarity(draw(), png.getvalue()) == 0
+    output = {"data": {"image/png": base64.b64encode(draw()).decode()}}
+    assert changed_pictures([output], [output]) == []
+    assert changed_pictures([output], []) == ["1 pictures are stored, 0 were drawn"]
+
+
+@pytest.mark.parametrize("y", [2, 3])
+def test_nbval_run_fails_on_another_picture(tmp_path: Path, y: int):
+    """The stored picture shows a line to 2; the cell draws one to 2 or 3."""
+    figure = Figure()
+    figure.subplots().plot([0, 2])
+    png = io.BytesIO()
+    figure.savefig(png)
+    source = f"""import io
+from IPython.display import Image, display
+from matplotlib.figure import Figure
+figure = Figure()
+ax = figure.subplots()
+ax.plot([0, {y}])
+ax.set_ylim(-0.1, 2.1)
+png = io.BytesIO()
+figure.savefig(png)
+display({{"image/png": png.getvalue()}}, raw=True)"""
+    output = new_output(
+        "display_data", {"image/png": base64.b64encode(png.getvalue()).decode()}
+    )
+    cell = new_code_cell(source, execution_count=1, outputs=[output])
+    nbformat.write(new_notebook(cells=[cell]), tmp_path / "drawn.ipynb")
+    (tmp_path / "conftest.py").write_text((ROOT / "conftest.py").read_text("utf-8"))
+    result = subprocess.run(
+        [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", tmp_path],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    assert ("similarity" in result.stdout) == (y != 2), result.stdout
+    assert result.returncode == (y != 2)
