@@ -1,12 +1,17 @@
 """Exercises judged by code: «решения пока нет», what is wrong and why, or «верно»."""
 
+import _thread
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
+from threading import Timer
 from typing import Any
 
 import torch
 from torch import Tensor
+
+TIME_LIMIT = 30.0  # seconds for one call of the student's function
 
 _checks: dict[str, Callable[[Any], None]] = {}
 
@@ -68,9 +73,12 @@ def call(answer: Callable, *args: Any, given: str) -> Any:
             raise Unsolved
         raise Wrong(f"нужна функция, а получено {type(answer).__name__}")
     try:
-        result = answer(*copy.deepcopy(args))
+        with _time_limit(given):
+            result = answer(*copy.deepcopy(args))
     except NotImplementedError:
         raise Unsolved from None
+    except Wrong:
+        raise
     except Exception as error:
         raise Wrong(
             f"{given} — функция упала: {type(error).__name__}: {error}"
@@ -78,6 +86,31 @@ def call(answer: Callable, *args: Any, given: str) -> Any:
     if result is None or result is ...:
         raise Unsolved
     return result
+
+
+@contextmanager
+def _time_limit(given: str) -> Iterator[None]:
+    """Interrupt an endless loop as Ctrl-C would; unlike a signal, on Windows too."""
+    late = False
+
+    def interrupt() -> None:
+        nonlocal late
+        late = True
+        _thread.interrupt_main()
+
+    timer = Timer(TIME_LIMIT, interrupt)
+    timer.start()
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not late:  # it was the student
+            raise
+        raise Wrong(
+            f"{given} — за {TIME_LIMIT:g} с ответа нет. Похоже на бесконечный цикл: "
+            "проверьте, что условие его конца когда-нибудь выполнится."
+        ) from None
+    finally:
+        timer.cancel()
 
 
 def expect(got: Any, want: Any, *, given: str, hint: str) -> None:

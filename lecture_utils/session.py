@@ -25,6 +25,7 @@ import matplotlib as mpl
 import numpy as np
 import seaborn as sns
 import torch
+from IPython import get_ipython
 from IPython.display import HTML, display
 
 
@@ -58,7 +59,18 @@ def setup(seed: int = 0, dtype: torch.dtype = torch.float64) -> torch.device:
     mpl.rcParams["font.family"] = "DejaVu Sans"  # the one font with Cyrillic everywhere
     callouts = (files("lecture_utils") / "static/callouts.css").read_text("utf-8")
     display(HTML(f"<style>{callouts}</style>"))
+    if shell := get_ipython():
+        shell.set_custom_exc((NameError,), _explain_missing_name)
     return device
+
+
+def _explain_missing_name(shell, kind, error, trace, tb_offset=None) -> None:
+    """Say after the traceback what a missing name means in a notebook."""
+    shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
+    print(
+        f"Имени «{error.name}» ещё нет: оно появляется в одной из клеток выше. "
+        "Выполните их — меню Run → Run All Above Selected Cell."
+    )
 
 
 def _device(name: str) -> torch.device:

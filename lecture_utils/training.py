@@ -50,7 +50,8 @@ def fit(
 
     Returns:
         History measured before the first step, every ``measure_every`` steps and
-        after the last one.
+        after the last one. Ctrl-C ends the training early, not the notebook: what was
+        measured is returned.
 
     Raises:
         ValueError: empty data, unequal lengths or a wrong number of steps.
@@ -73,34 +74,46 @@ def fit(
     inputs, labels = train
     # In notebooks tqdm itself does not look at its variable TQDM_DISABLE.
     quiet = "TQDM_DISABLE" in os.environ
-    for step in tqdm(range(steps + 1), desc=title, leave=False, disable=quiet):
-        if step % measure_every == 0 or step == steps:
-            _measure(model, step, history, same_number, val, loss)
-        if step == steps:
-            break
-        model.train()
-        batch = torch.randint(len(inputs), (batch_size,), generator=generator)
-        batch = batch.to(inputs.device)
-        batch_loss = loss(model(inputs[batch]), labels[batch])
-        if not torch.isfinite(batch_loss):
-            raise FloatingPointError(
-                f"loss is {batch_loss.item()} at step {step}: lower the learning rate"
-            )
-        optimizer.zero_grad()
-        batch_loss.backward()
-        optimizer.step()
-        if scheduler is not None:
-            scheduler.step()
+    progress = tqdm(range(steps + 1), desc=title, leave=False, disable=quiet)
+    try:
+        for step in progress:
+            if step % measure_every == 0 or step == steps:
+                _measure(model, step, history, same_number, val, loss)
+            if step == steps:
+                break
+            model.train()
+            batch = torch.randint(len(inputs), (batch_size,), generator=generator)
+            batch = batch.to(inputs.device)
+            batch_loss = loss(model(inputs[batch]), labels[batch])
+            if not torch.isfinite(batch_loss):
+                raise FloatingPointError(
+                    f"loss is {batch_loss.item()} at step {step}: "
+                    "lower the learning rate"
+                )
+            optimizer.zero_grad()
+            batch_loss.backward()
+            optimizer.step()
+            if scheduler is not None:
+                scheduler.step()
+    except KeyboardInterrupt:
+        print(
+            f"Обучение прервано на шаге {step} из {steps}: измеренное сохранено, сеть "
+            "осталась такой, какой была в этот момент. Чтобы обучить её до конца, "
+            "выполните клетку ещё раз."
+        )
+        model.eval()
     return history
 
 
 @torch.no_grad()
 def _measure(model, step, history, train, val, loss) -> None:
     model.eval()
-    history.step.append(step)
+    measured = {"step": step}
     for part, (inputs, labels) in (("train", train), ("val", val)):
         # In chunks: faster in the processor's cache, and memory stays bounded.
         logits = torch.cat([model(chunk) for chunk in inputs.split(256)])
-        wrong = (logits.argmax(1) != labels).double().mean().item()
-        getattr(history, f"{part}_loss").append(loss(logits, labels).item())
-        getattr(history, f"{part}_error").append(wrong)
+        measured[f"{part}_loss"] = loss(logits, labels).item()
+        wrong = logits.argmax(1) != labels
+        measured[f"{part}_error"] = wrong.double().mean().item()
+    for name, value in measured.items():  # all or, when interrupted, none
+        getattr(history, name).append(value)

@@ -1,6 +1,7 @@
 """Exercises: mistakes students make are rejected with a hint, right answers written
 in different ways are accepted, and nothing a student hands in stops the notebook."""
 
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
@@ -100,6 +101,27 @@ def test_untouched_exercise_is_unsolved(number, answer):
 )
 def test_nonsense_is_wrong_and_never_crashes(number, answer):
     assert judge(number, answer).startswith(f"✘ упражнение {number}: ")
+
+
+def _endless(*args):
+    while True:
+        with suppress(Exception):  # a student's catch-all does not keep it alive
+            sum(range(1000))
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_an_endless_loop_is_stopped(number, monkeypatch):
+    monkeypatch.setattr("lecture_utils.exercises.TIME_LIMIT", 0.05)
+    verdict = judge(number, _endless)
+    assert verdict.startswith(f"✘ упражнение {number}: ") and "цикл" in verdict
+
+
+def test_ctrl_c_of_the_student_is_not_a_verdict():
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        judge("04.1", interrupted)
 
 
 def test_an_error_of_the_student_is_named():

@@ -68,6 +68,25 @@ def test_an_exploding_loss_stops_the_training():
         fit(model, _data(), _data(), steps=1, optimizer=optimizer)
 
 
+def test_ctrl_c_keeps_what_was_measured(capsys):
+    torch.manual_seed(0)
+    model = nn.Linear(2, 2)
+    calls = []
+
+    def loss(logits, labels):
+        calls.append(1)
+        if len(calls) == 30:  # within a step of training
+            raise KeyboardInterrupt
+        return nn.functional.cross_entropy(logits, labels)
+
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    history = fit(model, _data(), _data(32), steps=90, optimizer=optimizer, loss=loss)
+    assert history.step == [0, 10, 20]
+    assert {len(values) for values in vars(history).values()} == {3}
+    assert not model.training
+    assert "прервано на шаге 23 из 90" in capsys.readouterr().out
+
+
 def test_accuracy_equals_scikit_learn():
     from sklearn.metrics import accuracy_score
 

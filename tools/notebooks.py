@@ -205,8 +205,21 @@ def run(name: str) -> str:
         nb = from_text(text.read_text(encoding="utf-8"), nb)
     start = time.monotonic()
     execute(nb)
-    nbformat.write(normalise(nb), stored)
+    write(normalise(nb), stored)
     return f"ran {stored.relative_to(ROOT)} in {time.monotonic() - start:.1f} s"
+
+
+def write(nb: NotebookNode, path: Path) -> None:
+    """Store the notebook; what was there is lost only when the new file is complete."""
+    fresh = path.with_suffix(".ipynb.new")
+    try:
+        nbformat.write(nb, fresh)
+        fresh.replace(path)
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        raise NotebookError(
+            f"{path.name} could not be written ({error.strerror}); the old one is kept"
+        ) from error
 
 
 def execute(nb: NotebookNode) -> None:

@@ -1,0 +1,113 @@
+"""What goes wrong in a lecture: a clear message, no lost work, the next cell runs."""
+
+import errno
+import time
+from collections.abc import Iterator
+
+import nbformat
+import pytest
+from jupyter_client.manager import start_new_kernel
+from nbformat.v4 import new_code_cell, new_notebook
+
+from tools import notebooks
+
+START = """from lecture_utils import exercise, setup
+setup()"""
+TRAINING = """import torch
+from torch import nn
+from lecture_utils.training import fit
+data = torch.zeros(8, 2), torch.zeros(8, dtype=torch.int64)
+model = nn.Linear(2, 2)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+print('start')
+history = fit(model, data, data, steps=10**9, optimizer=optimizer)"""
+
+
+class Kernel:
+    """A real kernel that runs cells as JupyterLab does."""
+
+    def __init__(self):
+        self.manager, self.client = start_new_kernel(kernel_name="python3")
+
+    def run(self, source: str, interrupt_after: str | None = None) -> str:
+        """All that the cell printed and displayed, its error included, as one text."""
+        message = self.client.execute(source)
+        shown = ""
+        while True:
+            reply = self.client.get_iopub_msg(timeout=60)
+            content = reply["content"]
+            if reply["parent_header"].get("msg_id") != message:
+                continue
+            shown += content.get("text", "") + "\n".join(content.get("traceback", []))
+            if content.get("execution_state") == "idle":
+                return shown
+            if interrupt_after and interrupt_after in shown:
+                interrupt_after = None
+                time.sleep(1)  # well within the training
+                self.manager.interrupt_kernel()
+
+    def restart(self) -> None:
+        self.manager.restart_kernel(now=True)
+        self.client.wait_for_ready(timeout=60)
+
+
+@pytest.fixture(scope="module")
+def kernel() -> Iterator[Kernel]:
+    kernel = Kernel()
+    yield kernel
+    kernel.client.stop_channels()
+    kernel.manager.shutdown_kernel(now=True)
+
+
+def test_cells_out_of_order(kernel: Kernel):
+    kernel.run(START)
+    shown = kernel.run("print(street.image)")
+    assert "NameError" in shown and "street.image" in shown
+    assert "«street»" in shown and "Run All Above" in shown
+    assert kernel.run("street = 1\nprint(street)") == "1\n"
+
+
+def test_restart_in_the_middle(kernel: Kernel):
+    kernel.run(START)
+    kernel.restart()
+    assert "NameError" in kernel.run("exercise('04.1', None)")
+    kernel.run(START)
+    assert "решения пока нет" in kernel.run("exercise('04.1', None)")
+
+
+def test_ctrl_c_in_training(kernel: Kernel):
+    kernel.run(START)
+    shown = kernel.run(TRAINING, interrupt_after="start")
+    assert "Обучение прервано на шаге" in shown and "Traceback" not in shown
+    assert kernel.run("print(len(history.step) > 0, model.training)") == "True False\n"
+
+
+def test_ctrl_c_in_an_exercise(kernel: Kernel):
+    kernel.run(START)
+    endless = "def endless(*args):\n    print('start')\n    while True: pass\n"
+    shown = kernel.run(endless + "exercise('04.1', endless)", interrupt_after="start")
+    assert "KeyboardInterrupt" in shown
+    assert "решения пока нет" in kernel.run("exercise('04.1', None)")
+
+
+def test_endless_loop_in_an_exercise(kernel: Kernel):
+    kernel.run(START + "\nimport lecture_utils.exercises as e\ne.TIME_LIMIT = 0.5")
+    endless = "def endless(*args):\n    while True: pass\n"
+    assert "бесконечный цикл" in kernel.run(endless + "exercise('04.1', endless)")
+    assert "решения пока нет" in kernel.run("exercise('04.1', None)")
+
+
+def test_full_disk_while_saving(tmp_path, monkeypatch):
+    path = tmp_path / "notebook.ipynb"
+    nbformat.write(new_notebook(cells=[new_code_cell("old = 1")]), path)
+    before = path.read_bytes()
+
+    def half(nb, target):
+        target.write_text('{"cells": [', encoding="utf-8")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(nbformat, "write", half)
+    with pytest.raises(notebooks.NotebookError, match="the old one is kept"):
+        notebooks.write(new_notebook(), path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path], "no half-written file is left"
