@@ -36,6 +36,7 @@ def fit(
     batch_size: int = 128,
     seed: int = 0,
     measure_every: int = 10,
+    measure_batch: int = 256,
     loss: Callable[[Tensor, Tensor], Tensor] = F.cross_entropy,
     title: str = "обучение",
 ) -> History:
@@ -47,6 +48,8 @@ def fit(
         scheduler: changes the learning rate after every step.
         measure_every: steps between measurements of the val part and of as many
             first examples of the train part.
+        measure_batch: examples measured at once; large models need a small number
+            to stay within memory.
 
     Returns:
         History measured before the first step, every ``measure_every`` steps and
@@ -63,10 +66,10 @@ def fit(
                 f"{name}: {len(inputs)} inputs and {len(labels)} labels; "
                 "expected equal numbers above zero"
             )
-    if steps < 1 or batch_size < 1 or measure_every < 1:
+    if min(steps, batch_size, measure_every, measure_batch) < 1:
         raise ValueError(
-            f"steps={steps}, batch_size={batch_size}, measure_every={measure_every}: "
-            "all must be positive"
+            f"steps={steps}, batch_size={batch_size}, measure_every={measure_every}, "
+            f"measure_batch={measure_batch}: all must be positive"
         )
     history = History()
     same_number = train[0][: len(val[0])], train[1][: len(val[0])]
@@ -78,7 +81,7 @@ def fit(
     try:
         for step in progress:
             if step % measure_every == 0 or step == steps:
-                _measure(model, step, history, same_number, val, loss)
+                _measure(model, step, history, same_number, val, loss, measure_batch)
             if step == steps:
                 break
             model.train()
@@ -106,12 +109,12 @@ def fit(
 
 
 @torch.no_grad()
-def _measure(model, step, history, train, val, loss) -> None:
+def _measure(model, step, history, train, val, loss, measure_batch) -> None:
     model.eval()
     measured = {"step": step}
     for part, (inputs, labels) in (("train", train), ("val", val)):
         # In chunks: faster in the processor's cache, and memory stays bounded.
-        logits = torch.cat([model(chunk) for chunk in inputs.split(256)])
+        logits = torch.cat([model(chunk) for chunk in inputs.split(measure_batch)])
         measured[f"{part}_loss"] = loss(logits, labels).item()
         wrong = logits.argmax(1) != labels
         measured[f"{part}_error"] = wrong.double().mean().item()

@@ -29,6 +29,25 @@ def test_history_is_measured_from_before_the_first_to_after_the_last_step():
     assert history.train_error[-1] < 0.1
 
 
+def test_measuring_in_small_batches_changes_nothing_but_the_memory():
+    sizes = []
+
+    class Watched(nn.Linear):
+        def forward(self, x):
+            sizes.append(len(x))
+            return super().forward(x)
+
+    torch.manual_seed(0)
+    model = Watched(2, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    options = {"steps": 25, "optimizer": optimizer, "batch_size": 8}
+    small = fit(model, _data(), _data(32), measure_batch=10, **options)
+    assert max(sizes) == 10
+    whole = _fit(batch_size=8)
+    assert small.val_error == whole.val_error
+    assert small.val_loss == pytest.approx(whole.val_loss)
+
+
 def test_the_same_seed_gives_the_same_history():
     assert _fit() == _fit()
     assert _fit() != _fit(seed=1)
@@ -43,7 +62,12 @@ def test_the_scheduler_is_stepped():
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"), [({"steps": 0}, "steps=0"), ({"batch_size": 0}, "positive")]
+    ("changes", "message"),
+    [
+        ({"steps": 0}, "steps=0"),
+        ({"batch_size": 0}, "positive"),
+        ({"measure_batch": 0}, "measure_batch=0"),
+    ],
 )
 def test_bad_numbers_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
