@@ -12,7 +12,7 @@ LOCK_ARGS ?=
 BIN := .venv/bin
 READY := .venv/.complete
 
-.PHONY: help lab test run edit slides pdf lock clean
+.PHONY: help lab test run edit slides pdf student stability lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*  ## /  make \1	/p' Makefile
@@ -25,7 +25,7 @@ lab: $(READY)  ## open JupyterLab on the start page
 test: $(READY)  ## check everything that CI checks
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/python -m pytest --nbval -n auto --dist loadgroup
+	$(BIN)/python -m pytest --nbval -n auto
 
 run: $(READY)  ## take in text from .edit/, execute the notebooks, store them
 	$(BIN)/python tools/notebooks.py run $(NB)
@@ -38,6 +38,12 @@ slides: $(READY)  ## export the notebooks as offline slides into build/slides/
 
 pdf: $(READY)  ## print the slides into build/slides/, too; needs Chromium or Chrome
 	$(BIN)/python tools/slides.py --pdf $(NB)
+
+student: $(READY)  ## copies without solutions and the list of exercises: build/student/
+	$(BIN)/python tools/student.py
+
+stability: $(READY)  ## compare all outputs on many kinds of machine; prints a table
+	$(BIN)/python tools/stability.py $(SETTING)
 
 lock: $(READY)  ## renew requirements.txt after a change in pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras \

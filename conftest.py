@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 import psutil
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.pictures import changed_pictures
 
@@ -22,15 +24,27 @@ def pytest_xdist_auto_num_workers() -> int:
     return max(1, min(os.cpu_count() or 1, room))
 
 
+def pytest_xdist_make_scheduler(
+    config: pytest.Config, log: Producer
+) -> LoadScopeScheduling:
+    """Side by side, but the cells of a notebook in one kernel."""
+    return _Scheduler(config, log)
+
+
+class _Scheduler(LoadScopeScheduling):
+    def _split_scope(self, nodeid: str) -> str:
+        """One worker for a notebook and for a test module, which shares fixtures.
+
+        Every test of test_lab.py takes a minute and a JupyterLab of its own.
+        """
+        return nodeid if "test_lab.py" in nodeid else super()._split_scope(nodeid)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let nbval wait longer for a printed line: its 5 s are few on a busy machine."""
     for item in items:
-        if hasattr(item, "output_timeout"):  # a cell of a notebook
-            # nbval's 5 s until a line is printed are few on a busy machine.
+        if hasattr(item, "output_timeout"):
             item.output_timeout = 60
-        # One worker for the cells of a notebook, which share a kernel, and for a test
-        # module, which shares fixtures; JupyterLab is started for each test anew.
-        if "lab" not in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,0 +1,79 @@
+"""Copies for students hold no solution and need none."""
+
+import ast
+import builtins
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat import NotebookNode
+from test_exercises import NUMBERS
+
+from tools.student import NOTEBOOKS, exercises, without_solutions
+
+PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
+
+
+def read(path: Path) -> NotebookNode:
+    return nbformat.read(path, as_version=4)
+
+
+def names(nb: NotebookNode) -> tuple[set[str], set[str]]:
+    """Names that the code of a notebook binds anywhere, and those that it looks up."""
+    bound, used = set(), set()
+    for cell in nb.cells:
+        if cell.cell_type != "code":
+            continue
+        for node in ast.walk(ast.parse(cell.source)):
+            match node:
+                case ast.Name(id=name, ctx=ast.Load()):
+                    used.add(name)
+                case ast.Name(id=name) | ast.arg(arg=name):
+                    bound.add(name)
+                case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                    bound.add(name)
+                case ast.alias(name=name, asname=other):
+                    bound.add((other or name).split(".")[0])
+                case ast.ExceptHandler(name=str(name)):
+                    bound.add(name)
+    return bound, used
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_a_copy_holds_no_solution_and_misses_nothing(path: Path):
+    nb = read(path)
+    copy = without_solutions(nb)
+    removed = [c for c in nb.cells if "solution" in c.metadata.get("tags", ())]
+    sources = {cell.source for cell in copy.cells}
+    assert len(copy.cells) == len(nb.cells) - len(removed)
+    assert not [cell.source for cell in removed if cell.source in sources]
+    assert not [text for text in sources if re.search("св[её]рнут[оы]", text)]
+    bound, used = names(copy)
+    assert used <= bound | {*dir(builtins)}, "a cell needs what a solution defines"
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_every_exercise_of_a_copy_waits_for_an_answer(path: Path):
+    copy = without_solutions(read(path))
+    printed = [
+        output.get("text", "")
+        for cell in copy.cells
+        for output in cell.get("outputs", [])
+    ]
+    verdicts = [text for text in printed if re.search(r"упражнение \d\d\.\d", text)]
+    numbers = [number for number, _, _ in exercises(copy)]
+    assert verdicts == [f"… упражнение {n}: решения пока нет\n" for n in numbers]
+
+
+def test_the_list_knows_every_exercise():
+    listed = [number for path in PATHS for number, _, _ in exercises(read(path))]
+    assert listed == NUMBERS
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_minutes_of_the_title_are_those_of_the_list(path: Path):
+    nb = read(path)
+    title = re.search(r"(\d+) минут упражнений", nb.cells[0].source)
+    listed = sum(minutes for _, _, minutes in exercises(nb))
+    assert listed == (int(title[1]) if title else 0)

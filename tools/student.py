@@ -1,0 +1,80 @@
+"""Copies of the notebooks for a class: no solutions; and the instructor's list.
+
+    python tools/student.py
+
+build/student/NAME.ipynb      the notebooks without the solutions of their exercises
+build/student/exercises.md    all exercises with their minutes and points, in Russian
+"""
+
+import re
+from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = ROOT / "notebooks"
+OUT = ROOT / "build/student"
+MINUTES_PER_POINT = 5
+# A sentence that tells where the solution is.
+POINTER = re.compile(
+    r" ?[^.»\n]*\bсв[её]рнут[^.\n]*решени[^.\n]*\.| ?Решение св[её]рнуто[^.\n]*\."
+)
+ROW = re.compile(r"^\| (\d\d\.\d) \| (.+?) \| (\d+) \|$", re.MULTILINE)
+LIST = """# Упражнения лекции 6
+
+Балл — за каждые {minutes} минут, округляя вверх; всего {points} баллов, {total} минут.
+Решения — в тетрадях папки `notebooks`, у студентов их нет (`make student`).
+
+| № | Задание | Тетрадь | Минут | Баллов |
+|---|---|---|---|---|
+"""
+
+
+def without_solutions(nb: NotebookNode) -> NotebookNode:
+    """A copy of the notebook as a student gets it."""
+    nb = deepcopy(nb)
+    nb.cells = [c for c in nb.cells if "solution" not in c.metadata.get("tags", ())]
+    code = (cell for cell in nb.cells if cell.cell_type == "code")
+    for number, cell in enumerate(code, 1):
+        cell.execution_count = number
+    for cell in nb.cells:
+        if cell.cell_type == "markdown":
+            cell.source = POINTER.sub("", cell.source)
+    return nb
+
+
+def exercises(nb: NotebookNode) -> Iterator[tuple[str, str, int]]:
+    """Number, title and minutes of each exercise, from the table that lists them."""
+    for cell in nb.cells:
+        if cell.cell_type == "markdown":
+            for number, title, minutes in ROW.findall(cell.source):
+                yield number, title, int(minutes)
+
+
+def points(minutes: int) -> int:
+    return -(-minutes // MINUTES_PER_POINT)
+
+
+def main() -> None:
+    OUT.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
+        nb = nbformat.read(path, as_version=4)
+        nbformat.write(without_solutions(nb), OUT / path.name)
+        rows += [(*row, path.stem) for row in exercises(nb)]
+    text = LIST.format(
+        minutes=MINUTES_PER_POINT,
+        points=sum(points(minutes) for _, _, minutes, _ in rows),
+        total=sum(minutes for _, _, minutes, _ in rows),
+    )
+    for number, title, minutes, name in rows:
+        text += f"| {number} | {title} | {name} | {minutes} | {points(minutes)} |\n"
+    (OUT / "exercises.md").write_text(text, encoding="utf-8")
+    print(f"{len(rows)} exercises, copies without their solutions: {OUT.as_uri()}")
+
+
+if __name__ == "__main__":
+    main()
