@@ -1,18 +1,23 @@
 # On a fresh machine with Python 3.11 or newer: `make lab` or `make test`.
-# Windows has no make; README.md gives the plain commands.
+# On Windows it needs make and a sh, as Git for Windows brings one; README.md gives the
+# plain commands.
 
 # The first of these that is new enough; `make lab PYTHON=/path/to/python3` names one.
-PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
+PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11 python
 # `make run NB=04_resnet` takes this notebook only, `make lab LAB_ARGS=--no-browser`
-# hands options on to JupyterLab, `make lock LOCK_ARGS=--upgrade` to uv.
+# hands options on to JupyterLab, `make student ADDRESS=git+https://…` says where Colab
+# finds the package, `make stability SETTING=lowest` takes one setting,
+# `make lock LOCK_ARGS=--upgrade` hands options on to uv.
 NB ?=
 LAB_ARGS ?=
+ADDRESS ?=
+SETTING ?=
 LOCK_ARGS ?=
 
-BIN := .venv/bin
+BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 READY := .venv/.complete
 
-.PHONY: help lab test run edit slides pdf student stability lock clean
+.PHONY: help lab test run edit slides pdf student stability bench lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*  ## /  make \1	/p' Makefile
@@ -40,10 +45,13 @@ pdf: $(READY)  ## print the slides into build/slides/, too; needs Chromium or Ch
 	$(BIN)/python tools/slides.py --pdf $(NB)
 
 student: $(READY)  ## copies without solutions and the list of exercises: build/student/
-	$(BIN)/python tools/student.py
+	$(BIN)/python -m tools.student $(ADDRESS)
 
 stability: $(READY)  ## compare all outputs on many kinds of machine; prints a table
 	$(BIN)/python tools/stability.py $(SETTING)
+
+bench: $(READY)  ## seconds and memory of notebooks and models; prints two tables
+	$(BIN)/python -m tools.bench
 
 lock: $(READY)  ## renew requirements.txt after a change in pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras \

@@ -23,7 +23,15 @@ from nbformat.v4 import (
     reads,  # as stored: nbformat.read would mend faults silently
 )
 
-from tools.notebooks import NOTEBOOKS, WIDGET_VIEW, NotebookError, normalise, where
+from tools.notebooks import (
+    NO_SOURCE,
+    NOTEBOOKS,
+    START,
+    WIDGET_VIEW,
+    NotebookError,
+    normalise,
+    where,
+)
 
 # First lines of the cells whose output may differ: lists of versions, live progress.
 IGNORED_OUTPUTS = {
@@ -112,6 +120,14 @@ def unique_ids(nb: NotebookNode) -> Iterator[str]:
     for name, count in Counter(cell.id for cell in nb.cells).items():
         if count > 1:
             yield f"{count} cells have the id {name}"
+
+
+@rule
+def starts_alone(nb: NotebookNode) -> Iterator[str]:
+    """On Colab, too, where nothing but the notebook is there."""
+    name, first = cells(nb, "code")[0]
+    if first.source != START or slide_type(first) != "skip":
+        yield f"{name}: the first code cell is START of tools/notebooks.py, skipped"
 
 
 @rule
@@ -336,15 +352,17 @@ def sound() -> NotebookNode:
     nb = new_notebook(
         cells=[
             new_markdown_cell(markdown, id="a"),
-            new_code_cell("x = 1", id="b", execution_count=1, outputs=[picture]),
-            new_code_cell("y = ...", id="c", execution_count=2),
-            new_code_cell("y = 2", id="d", execution_count=3),
+            new_code_cell(START, id="s", execution_count=1),
+            new_code_cell("x = 1", id="b", execution_count=2, outputs=[picture]),
+            new_code_cell("y = ...", id="c", execution_count=3),
+            new_code_cell("y = 2", id="d", execution_count=4),
         ]
     )
     for cell in nb.cells:
         cell.metadata.slideshow = {"slide_type": "slide"}
-    nb.cells[2].metadata.tags = ["exercise"]
-    nb.cells[3].metadata.update(tags=["solution"], jupyter={"source_hidden": True})
+    nb.cells[1].metadata.slideshow = {"slide_type": "skip"}
+    nb.cells[3].metadata.tags = ["exercise"]
+    nb.cells[4].metadata.update(tags=["solution"], jupyter={"source_hidden": True})
     return normalise(nb)
 
 
@@ -376,7 +394,7 @@ def test_a_sound_notebook_passes():
 )
 def test_faulty_code_is_noticed(source: str, problem: str):
     nb = sound()
-    nb.cells[1].source = source
+    nb.cells[2].source = source
     assert any(problem in line for line in faults(nb))
 
 
@@ -440,7 +458,7 @@ def test_code_in_text_is_left_alone():
 def test_faulty_output_is_noticed(output: dict, problem: str):
     nb = sound()
     kind = output.pop("output_type", "display_data")
-    nb.cells[1].outputs = [new_output(kind, **output)]
+    nb.cells[2].outputs = [new_output(kind, **output)]
     assert any(problem in line for line in faults(nb))
 
 
@@ -453,20 +471,21 @@ def plant(nb: NotebookNode, index: int, **metadata: object) -> None:
     [
         (lambda nb: nb.metadata.update(widgets={}), "notebook metadata"),
         (lambda nb: nb.metadata.kernelspec.update(name="ml"), "notebook metadata"),
-        (lambda nb: plant(nb, 1, execution={"t": 1}), "is not in normal form"),
-        (lambda nb: nb.cells[2].update(id="b"), "2 cells have the id b"),
-        (lambda nb: nb.cells[2].update(execution_count=None), "execution count None"),
-        (lambda nb: nb.cells[2].update(execution_count=5), "execution count 5, not 2"),
+        (lambda nb: plant(nb, 2, execution={"t": 1}), "is not in normal form"),
+        (lambda nb: nb.cells[3].update(id="b"), "2 cells have the id b"),
+        (lambda nb: nb.cells[3].update(execution_count=None), "execution count None"),
+        (lambda nb: nb.cells[3].update(execution_count=5), "execution count 5, not 3"),
         (
-            lambda nb: plant(nb, 1, slideshow={"slide_type": "slides"}),
+            lambda nb: plant(nb, 2, slideshow={"slide_type": "slides"}),
             "slide_type is 'slides'",
         ),
-        (lambda nb: nb.cells[1].metadata.pop("slideshow"), "slide_type is None"),
-        (lambda nb: plant(nb, 1, tags=["nbval-skip"]), "tag nbval-skip hides faults"),
-        (lambda nb: plant(nb, 1, tags=["nbval-ignore-output"]), "not in the list"),
-        (lambda nb: plant(nb, 3, jupyter={}), "must be collapsed"),
-        (lambda nb: plant(nb, 3, tags=[]), "no solution"),
-        (lambda nb: plant(nb, 2, tags=[]), "a solution without an exercise"),
+        (lambda nb: nb.cells[2].metadata.pop("slideshow"), "slide_type is None"),
+        (lambda nb: plant(nb, 2, tags=["nbval-skip"]), "tag nbval-skip hides faults"),
+        (lambda nb: plant(nb, 2, tags=["nbval-ignore-output"]), "not in the list"),
+        (lambda nb: nb.cells.pop(1), "the first code cell is START"),
+        (lambda nb: plant(nb, 4, jupyter={}), "must be collapsed"),
+        (lambda nb: plant(nb, 4, tags=[]), "no solution"),
+        (lambda nb: plant(nb, 3, tags=[]), "a solution without an exercise"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:Non-unique cell id")
@@ -478,8 +497,24 @@ def test_faulty_metadata_is_noticed(
     assert any(problem in line for line in faults(nb))
 
 
+@pytest.mark.parametrize("source", [None, "git+https://example.org/lecture"])
+def test_start_installs_the_package_only_where_it_is_missing(monkeypatch, source):
+    calls = []
+    monkeypatch.setattr("subprocess.run", lambda command, check: calls.append(command))
+    code = START.replace(NO_SOURCE, f"SOURCE = {source!r}")
+    exec(code, {})
+    assert calls == [], "the package is here"
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    if source is None:
+        with pytest.raises(ModuleNotFoundError, match="впишите его адрес"):
+            exec(code, {})
+    else:
+        exec(code, {})
+        assert [command[-1] for command in calls] == [source]
+
+
 def test_many_long_cells_are_noticed():
     nb = sound()
-    for cell in nb.cells[1:]:
+    for cell in nb.cells[2:]:
         cell.source = "\n".join(["x = 1"] * 9)
-    assert faults(nb) == ["median length of code cells 9, at most 8"]
+    assert faults(nb) == ["median length of code cells 9.0, at most 8"]

@@ -66,6 +66,11 @@ def test_every_exercise_of_a_copy_waits_for_an_answer(path: Path):
     assert verdicts == [f"… упражнение {n}: решения пока нет\n" for n in numbers]
 
 
+def test_a_copy_knows_where_its_package_is():
+    copy = without_solutions(read(PATHS[0]), "git+https://example.org/lecture")
+    assert 'SOURCE = "git+https://example.org/lecture"' in copy.cells[1].source
+
+
 def test_the_list_knows_every_exercise():
     listed = [number for path in PATHS for number, _, _ in exercises(read(path))]
     assert listed == NUMBERS

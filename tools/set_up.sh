@@ -41,9 +41,22 @@ install() {
     fi
 }
 
+# `make lab` and `make test` at once would take each other's half-made environment.
+lock=.venv.lock
+until mkdir $lock 2>/dev/null; do
+    [ -n "${waiting-}" ] || echo "Waiting for another set-up; if there is none: rmdir $lock"
+    waiting=yes
+    sleep 1
+done
+trap 'rmdir $lock' EXIT
+trap 'exit 130' INT TERM
+[ -n "${waiting-}" ] && [ $stamp -nt requirements.txt ] &&
+    [ $stamp -nt pyproject.toml ] && exit
+
 # Without its stamp the environment is missing or half-finished: made anew.
 [ -e $stamp ] || create
 rm -f $stamp
+[ -d $bin ] || bin=.venv/Scripts  # Windows
 install || stop "The packages could not be installed; the reason stands above.
 Often it is the network (behind a proxy, set HTTPS_PROXY) or a full disk (7 GB are
 needed, 2 GB with UV_TORCH_BACKEND=cpu). Try again: what was downloaded is kept."

@@ -139,7 +139,7 @@ def main() -> int:
         print("\n".join(f"{name:8} {s.what}" for name, s in SETTINGS.items()))
         return 0
     usual = [name for name, s in SETTINGS.items() if not s.asked_only]
-    subprocess.run([sys.executable, ROOT / "tools/student.py"], check=True)
+    subprocess.run([sys.executable, "-m", "tools.student"], cwd=ROOT, check=True)
     failed = False
     print("\n| setting | outputs | seconds |\n|---|---|---|", flush=True)
     for name in arguments.names or usual:

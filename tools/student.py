@@ -1,21 +1,24 @@
 """Copies of the notebooks for a class: no solutions; and the instructor's list.
 
-    python tools/student.py
+    python -m tools.student [ADDRESS]
+
+With ADDRESS (``git+https://…``) the copies install the package from there when they
+are opened alone, on Colab.
 
 build/student/NAME.ipynb      the notebooks without the solutions of their exercises
 build/student/exercises.md    all exercises with their minutes and points, in Russian
 """
 
 import re
+import sys
 from collections.abc import Iterator
 from copy import deepcopy
-from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
 
-ROOT = Path(__file__).resolve().parent.parent
-NOTEBOOKS = ROOT / "notebooks"
+from tools.notebooks import NO_SOURCE, NOTEBOOKS, ROOT, START
+
 OUT = ROOT / "build/student"
 MINUTES_PER_POINT = 5
 # A sentence that tells where the solution is.
@@ -33,7 +36,7 @@ LIST = """# Упражнения лекции 6
 """
 
 
-def without_solutions(nb: NotebookNode) -> NotebookNode:
+def without_solutions(nb: NotebookNode, address: str | None = None) -> NotebookNode:
     """A copy of the notebook as a student gets it."""
     nb = deepcopy(nb)
     nb.cells = [c for c in nb.cells if "solution" not in c.metadata.get("tags", ())]
@@ -43,6 +46,8 @@ def without_solutions(nb: NotebookNode) -> NotebookNode:
     for cell in nb.cells:
         if cell.cell_type == "markdown":
             cell.source = POINTER.sub("", cell.source)
+        elif cell.source == START and address:
+            cell.source = START.replace(NO_SOURCE, f'SOURCE = "{address}"')
     return nb
 
 
@@ -59,11 +64,12 @@ def points(minutes: int) -> int:
 
 
 def main() -> None:
+    address = sys.argv[1] if len(sys.argv) > 1 else None
     OUT.mkdir(parents=True, exist_ok=True)
     rows = []
     for path in sorted(NOTEBOOKS.glob("*.ipynb")):
         nb = nbformat.read(path, as_version=4)
-        nbformat.write(without_solutions(nb), OUT / path.name)
+        nbformat.write(without_solutions(nb, address), OUT / path.name)
         rows += [(*row, path.stem) for row in exercises(nb)]
     text = LIST.format(
         minutes=MINUTES_PER_POINT,
