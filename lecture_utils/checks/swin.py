@@ -159,7 +159,7 @@ def neighbours_of(answer: Callable[[int, int, int, int, int], list[int]]) -> Non
     }
     for (i, j, H, W, k), hint in hints.items():
         rows, cols = (
-            sorted(sorted(range(size), key=lambda a: abs(a - place))[:k])  # noqa: B023
+            sorted(sorted(range(size), key=lambda a: abs(a - place))[:k])
             for place, size in ((i, H), (j, W))
         )
         given = f"токен ({i}, {j}), карта {H}×{W}, k={k}"
