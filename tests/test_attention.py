@@ -1,0 +1,221 @@
+"""Notebook 06: equality at more sizes, mistakes caught, claims for more seeds."""
+
+from types import SimpleNamespace
+
+import pytest
+import timm
+import torch
+from definitions import definitions
+from timm.layers import SEModule
+from timm.layers.cbam import CbamModule, ChannelAttn, SpatialAttn
+from timm.models.resnet import Bottleneck, ResNet
+from torch import nn
+from torchvision import models, ops
+
+SEEDS = (3, 4)  # the notebook itself has seeds 0, 1 and 2
+
+
+@pytest.fixture(scope="module", autouse=True)
+def float64():
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.fixture(scope="module")
+def lecture(float64) -> SimpleNamespace:
+    """The definitions of the notebook."""
+    return definitions("06_attention")
+
+
+@pytest.fixture(scope="module")
+def streets(lecture) -> torch.Tensor:
+    """The data of the notebook, given to its functions; returns the masks."""
+    *lecture.names["train"], _ = lecture.streets(400, first_seed=0)
+    *lecture.names["val"], mask = lecture.streets(200, first_seed=10_000)
+    return mask
+
+
+# --- equality -------------------------------------------------------------------------
+
+SIZES = [(2, 32, 14, 14), (3, 32, 5, 9), (2, 32, 1, 1), (1, 32, 2, 17)]
+GATE = {r"^fc": "gate.fc", "fc1": "W0", "fc2": "W1"}
+SPATIAL = {r"^conv\.conv": "gate.conv", r"^conv\.bn": "gate.norm"}
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("r", [2, 4, 32])
+def test_channel_gate_equals_timm(lecture, size, r):
+    reference = lecture.randomise(ChannelAttn(32, rd_ratio=1 / r))
+    lecture.compare(
+        "timm", lecture.Gated(lecture.ChannelGate(32, r)), reference, size, GATE
+    )
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_se_equals_torchvision_and_timm(lecture, size):
+    for name, reference in (
+        ("torchvision", ops.SqueezeExcitation(32, 8)),
+        ("timm", SEModule(32, rd_channels=8)),
+    ):
+        ours = lecture.Gated(lecture.SEGate(32, 4, bias=True))
+        lecture.compare(name, ours, lecture.randomise(reference), size, GATE)
+
+
+@pytest.mark.parametrize("k", [3, 5, 7])
+@pytest.mark.parametrize("mode", ["train", "eval"])
+def test_spatial_gate_equals_timm(lecture, k, mode):
+    reference = lecture.randomise(SpatialAttn(k)).train(mode == "train")
+    gate = lecture.SpatialGate(k, norm=nn.BatchNorm2d)
+    ours = lecture.Gated(gate).train(mode == "train")
+    lecture.compare("timm", ours, reference, (2, 16, 9, 12), SPATIAL)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("mode", ["train", "eval"])
+@pytest.mark.parametrize("norm", [nn.BatchNorm2d, nn.Identity])
+def test_cbam_equals_timm(lecture, size, mode, norm):
+    reference = lecture.randomise(CbamModule(32, rd_ratio=1 / 4))
+    if norm is nn.Identity:
+        reference.spatial.conv.bn = nn.Identity()
+    ours = lecture.CBAM(32, 4, norm=norm)
+    for model in (ours, reference):
+        model.train(mode == "train")
+    lecture.compare("timm", ours, reference, size, lecture.CBAM_RULES)
+
+
+@pytest.mark.parametrize("size", [(1, 3, 65, 40), (2, 3, 33, 47)])
+def test_resnet_with_cbam_equals_timm(lecture, size):
+    lecture.compare_resnet(size)
+
+
+def test_bottleneck_resnet_with_cbam_equals_timm(lecture):
+    block_args = {"attn_layer": "cbam"}
+    reference = ResNet(Bottleneck, [1, 1, 1, 1], num_classes=5, block_args=block_args)
+    net = models.ResNet(models.resnet.Bottleneck, [1, 1, 1, 1], num_classes=5)
+    ours = lecture.insert_attention(net, norm=nn.BatchNorm2d)
+    rules = {
+        pattern.replace("bn2", "bn3"): name.replace("bn2", "bn3")
+        for pattern, name in lecture.RESNET_RULES.items()
+    }
+    lecture.compare("timm", ours.eval(), reference.eval(), (1, 3, 48, 33), rules)
+
+
+@pytest.mark.parametrize("size", [(2, 8, 40, 33), (1, 8, 23, 61), (3, 8, 19, 19)])
+def test_lka_equals_one_large_kernel(lecture, size):
+    lka = lecture.randomise(lecture.LKA(8))
+    one, x = lecture.OneKernel(lka), lecture.noise(*size)
+    difference = (one(x) - lka(x)).abs()[..., 9:-9, 9:-9]
+    assert difference.max() < 1e-9
+    gradients = []
+    for output in (one, lambda x: lecture.without_border(lka, x)):
+        given = x.clone().requires_grad_()
+        (output(given) * lecture.noise(*size, seed=1)).sum().backward()
+        gradients.append(given.grad)
+    assert torch.allclose(*gradients)
+
+
+# --- exact numbers --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("channels", [16, 64, 100, 512])
+@pytest.mark.parametrize("r", [2, 4, 16])
+def test_number_of_parameters(lecture, channels, r):
+    count = lecture.parameters(lecture.CBAM(channels, r))
+    assert count == 2 * channels * (channels // r) + 98
+
+
+def test_published_number_of_parameters(lecture):
+    with torch.device("meta"):
+        plain = timm.create_model("resnet50")
+        reference = ResNet(Bottleneck, [3, 4, 6, 3], block_args={"attn_layer": "cbam"})
+        ours = lecture.insert_attention(models.resnet50(), norm=nn.BatchNorm2d)
+    assert lecture.parameters(plain) == lecture.RESNET50
+    assert lecture.parameters(ours) == lecture.parameters(reference)
+    added = sum(n * lecture.cbam_parameters(c, 16) for c, n in lecture.STAGES.items())
+    assert lecture.parameters(ours) == lecture.RESNET50 + added + 2 * 16
+
+
+def test_gates_of_an_open_module_change_nothing(lecture):
+    x = lecture.noise(2, 8, 7, 7)
+    cbam = lecture.CBAM(8, 2)
+    cbam.channel = cbam.spatial = lecture.Open()
+    assert torch.equal(cbam(x), x)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_gate_only_weakens(lecture, seed):
+    torch.manual_seed(seed)
+    x, cbam = 10 * lecture.noise(2, 32, 9, 9, seed=seed), lecture.CBAM(32, 4)
+    assert (cbam(x).abs() <= x.abs()).all()
+
+
+# --- planted faults -------------------------------------------------------------------
+
+
+def test_mistakes_are_caught_each_by_its_check(lecture):
+    found = {
+        name: lecture.failed(lecture.with_fault(getattr(lecture, name)))
+        for name in ("TwoMLPs", "TwoMeans", "FixedPool", "NoSigmoid", "Softmax")
+    }
+    assert found["TwoMLPs"] == ["shares_the_mlp"]
+    assert found["TwoMeans"] == ["needs_the_max"]
+    assert found["FixedPool"] == ["fits_any_size"]
+    assert "keeps_the_range" in found["NoSigmoid"]
+    assert found["Softmax"] == ["starts_at_a_quarter"]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_right_module_passes_with_any_weights(lecture, seed):
+    torch.manual_seed(seed)
+    assert lecture.failed(lecture.with_fault(lecture.ChannelGate)) == []
+
+
+@pytest.mark.parametrize("fault", ["TwoMeans", "TwoMLPs", "Softmax"])
+def test_comparison_with_timm_finds_a_faulty_gate(lecture, fault):
+    reference = lecture.randomise(ChannelAttn(32, rd_ratio=1 / 4))
+    ours = lecture.Gated(getattr(lecture, fault)(32, 4))
+    ours.load_state_dict(lecture.rename(reference.state_dict(), GATE), strict=False)
+    with pytest.raises(AssertionError, match="output differs"):
+        lecture.same_as("timm", ours, reference, lecture.noise(2, 32, 9, 9), rules=GATE)
+
+
+def test_concentration_knows_the_extremes(lecture):
+    mask = torch.zeros(2, 8, 8, dtype=torch.bool)
+    mask[:, 2:4, 2:4] = True
+    assert lecture.concentration(torch.full((2, 8, 8), 0.3), mask) == pytest.approx(1)
+    assert lecture.concentration(mask.double(), mask) == pytest.approx(16)
+    assert lecture.concentration((~mask).double(), mask) == 0
+
+
+def test_explained_variance_knows_the_extremes(lecture):
+    y = torch.arange(4).repeat(25)
+    assert lecture.explained(y[:, None].double(), y) == pytest.approx(1)
+    unrelated = torch.arange(100)[:, None] // 4 % 5  # the same in every class
+    assert lecture.explained(unrelated.double(), y) == pytest.approx(0)
+
+
+# --- measured claims ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_where_and_what_of_the_last_block(lecture, streets, seed):
+    net, accuracy = lecture.train_net(True, seed)
+    what, where = lecture.gates(net, lecture.names["val"][0])
+    eta = [lecture.explained(gate, lecture.names["val"][1]) for gate in what]
+    assert accuracy > 0.7
+    assert lecture.concentration(where[2], streets) > 1.15
+    assert eta[2] > 0.6 and eta[2] > eta[0] + 0.1
+
+
+def test_untrained_gates_know_nothing(lecture, streets):
+    net = lecture.make_net(True, 0).eval()
+    _, where = lecture.gates(net, lecture.names["val"][0])
+    assert abs(lecture.concentration(where[2], streets) - 1) < 0.1
+
+
+@pytest.mark.parametrize("seed", SEEDS[:1])
+def test_without_bn_the_last_gate_stays_open(lecture, streets, seed):
+    net, _ = lecture.train_net(True, seed, norm=nn.Identity)
+    _, where = lecture.gates(net, lecture.names["val"][0])
+    assert lecture.concentration(where[2], streets) < 1.1
