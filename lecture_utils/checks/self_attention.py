@@ -1,6 +1,5 @@
 """Checks of the exercises of notebook 08 (self-attention and ViT)."""
 
-import gc
 import weakref
 from collections.abc import Callable, Iterator
 
@@ -164,7 +163,6 @@ class _Stream:
             k, v = (part.clone() for part in self._parts[self.read])
             self.read += 1
             self._given += [weakref.ref(k), weakref.ref(v)]
-            gc.collect()
             alive = sum(part() is not None for part in self._given)
             self.most_alive = max(self.most_alive, alive)
             pair = k, v
