@@ -1,13 +1,18 @@
 """Data for the lectures, nothing downloaded: digits, photos, streets.
 
 The pictures come from inside the wheels of scikit-learn and scikit-image, the streets
-from :mod:`lecture_utils.scenes`. ``datasets`` is imported only when asked for.
+from :mod:`lecture_utils.scenes`; MNIST is read from files of the reader's own.
+``datasets`` is imported only when asked for.
 """
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -87,6 +92,117 @@ def digits(
         x_test.to(device, dtype, copy=True),
         y_test.to(device, copy=True),
     )
+
+
+MNIST_HUB = "ylecun/mnist"
+_MNIST_IDX = {"train": "train", "test": "t10k"}  # names in the original files
+_MNIST_HELP = (
+    f"take the parquet files of https://huggingface.co/datasets/{MNIST_HUB} or the "
+    "four original *-ubyte(.gz) files, put them into one folder and name this folder"
+)
+
+
+def mnist(
+    source: str | Path,
+    *,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+) -> Digits:
+    """Load MNIST: 60 000 and 10 000 digits of 28 x 28 pixels, values in [0, 1].
+
+    Source: Y. LeCun, C. Cortes, C. Burges, *The MNIST database of handwritten
+    digits*, 1998. ``dtype`` defaults to torch's default dtype.
+
+    Args:
+        source: a folder with the Hub's parquet files (``train-*.parquet``,
+            ``test-*.parquet``, also in subfolders) or with the four original IDX
+            files, plain or gzipped; or ``"hub"``: the cache of ``datasets``, and the
+            network when ``HF_HUB_OFFLINE=0`` was set before Python started.
+
+    Raises:
+        FileNotFoundError: no such folder, files missing, or nothing in the cache and
+            the Hub is not reachable; says what to do.
+        ValueError: a file is broken or holds something else than MNIST.
+    """
+    dtype = dtype or torch.get_default_dtype()
+    folder = Path(source).expanduser()
+    if str(source) != "hub" and not folder.is_dir():
+        raise FileNotFoundError(f"there is no folder {source}: {_MNIST_HELP}")
+    parts = []
+    for part in ("train", "test"):
+        if str(source) == "hub" or list(folder.rglob(f"{part}-*.parquet")):
+            images, labels = _mnist_parquet(source, part)
+        else:
+            images, labels = _mnist_idx(folder, part)
+        if (
+            images.shape != (len(labels), 28, 28)
+            or not np.isin(labels, range(10)).all()
+        ):
+            raise ValueError(
+                f"{source}, {part}: images {images.shape} and {len(labels)} labels, "
+                f"expected (N, 28, 28) and N labels 0…9: {_MNIST_HELP}"
+            )
+        x = torch.from_numpy(images).unsqueeze(1).to(device, dtype) / 255
+        parts += [x, torch.from_numpy(labels.astype(np.int64)).to(device)]
+    return Digits(*parts)
+
+
+def _mnist_parquet(source: str | Path, part: str) -> tuple[np.ndarray, np.ndarray]:
+    """Images (N, 28, 28) uint8 and labels (N,) in the form that the Hub keeps."""
+    from datasets import Image, load_dataset
+
+    with TemporaryDirectory() as cache_dir:  # nothing is left in the reader's cache
+        try:
+            if str(source) == "hub":
+                rows = load_dataset(MNIST_HUB, split=part)
+            else:
+                paths = sorted(Path(source).expanduser().rglob(f"{part}-*.parquet"))
+                rows = load_dataset(
+                    "parquet",
+                    data_files=[str(path) for path in paths],
+                    split="train",  # the builder's own name for a single split
+                    cache_dir=cache_dir,
+                    keep_in_memory=True,
+                )
+            rows = rows.cast_column("image", Image(mode="L"))
+            images = np.stack([np.asarray(image) for image in rows["image"]])
+            return images, np.asarray(rows["label"][:])
+        except ConnectionError as error:
+            raise FileNotFoundError(
+                f"MNIST is not in the cache, and the Hub cannot be reached ({error}). "
+                "Start Python with HF_HUB_OFFLINE=0 and HF_DATASETS_OFFLINE=0, or "
+                f"{_MNIST_HELP}"
+            ) from error
+        except Exception as error:  # datasets wraps what pyarrow and Pillow raise
+            raise ValueError(
+                f"{source}, {part}: not the parquet files of MNIST "
+                f"({type(error).__name__}: {error}): {_MNIST_HELP}"
+            ) from error
+
+
+def _mnist_idx(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
+    """Images and labels in the form of 1998: big-endian sizes, then bytes."""
+    arrays = []
+    for kind, dims in (("images", 3), ("labels", 1)):
+        pattern = f"{_MNIST_IDX[part]}-{kind}*-ubyte*"
+        found = sorted(path for path in folder.rglob(pattern) if path.is_file())
+        if not found:
+            raise FileNotFoundError(
+                f"{folder} holds neither {part}-*.parquet nor {pattern}: {_MNIST_HELP}"
+            )
+        try:
+            data = found[0].read_bytes()
+            data = gzip.decompress(data) if found[0].suffix == ".gz" else data
+            magic, *shape = np.frombuffer(data, ">i4", 1 + dims).tolist()
+            if magic != 0x800 + dims:
+                raise ValueError(f"magic number {magic:#x}")
+            pixels = np.frombuffer(data, np.uint8, offset=4 * (1 + dims))
+            arrays.append(pixels.reshape(shape).copy())  # writable, for torch
+        except (ValueError, EOFError, OSError, zlib.error) as error:
+            raise ValueError(
+                f"{found[0]} is damaged or not an IDX file ({error}): {_MNIST_HELP}"
+            ) from error
+    return arrays[0], arrays[1]
 
 
 def photo(name: str, size: int | None = None) -> torch.Tensor:
