@@ -7,13 +7,20 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
+from definitions import definitions
 from PIL import Image as Pillow
+from torch import nn
 
 from lecture_utils import data
+from lecture_utils.reference import same_as
+
+SEEDS = (1, 2)  # the notebook itself has seed 0
 
 # --- MNIST from files -----------------------------------------------------------------
 
@@ -157,3 +164,228 @@ def test_something_else_than_mnist_is_named(tmp_path):
     uneven = PARTS | {"test": (PARTS["test"][0], np.array([7, 0, 3]))}
     with pytest.raises(ValueError, match=r"\(5, 28, 28\) and 3 labels"):
         data.mnist(write_idx(tmp_path / "c", uneven))
+
+
+# --- equality -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def float64():
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.fixture(scope="module")
+def lecture() -> SimpleNamespace:
+    """The definitions of the notebook."""
+    return definitions("11_mnist_activations")
+
+
+class AsTorch(nn.Module):
+    """A channels-last function with the parameters and the layout of a torch layer."""
+
+    def __init__(self, layer: nn.Module, function):
+        super().__init__()
+        for name, parameter in layer.named_parameters():
+            self.register_parameter(name, nn.Parameter(parameter.detach().clone()))
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x.movedim(1, -1), self).movedim(-1, 1)
+
+
+@pytest.mark.parametrize(
+    ("k", "c_in", "c_out", "size"),
+    [
+        (5, 1, 32, (28, 28)),
+        (5, 3, 2, (4, 9)),
+        (3, 2, 5, (1, 7)),
+        (1, 4, 4, (5, 3)),
+        (4, 2, 3, (9, 6)),  # even: one more zero at the end
+        (2, 3, 1, (5, 5)),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
+def test_convolution_by_windows(lecture, float64, k, c_in, c_out, size):
+    torch.manual_seed(0)
+    conv = nn.Conv2d(c_in, c_out, k, padding="same")
+    ours = AsTorch(conv, lambda x, m: lecture.conv_same(x, *lecture.keras_conv(m)))
+    same_as("nn.Conv2d", ours, conv, torch.randn(2, c_in, *size))
+
+
+@pytest.mark.parametrize("size", [(28, 28), (14, 14), (27, 30), (7, 5), (1, 2), (1, 1)])
+def test_pooling_by_windows(lecture, float64, size):
+    torch.manual_seed(0)
+    ours = AsTorch(nn.Identity(), lambda x, m: lecture.pool_same(x))
+    x = torch.randn(3, 4, *size) - 5  # all negative: a zero in the padding would win
+    same_as("MaxPool2d", ours, nn.MaxPool2d(2, ceil_mode=True), x)
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("k", [1, 2, 3, 5])
+@pytest.mark.parametrize("side", [1, 6, 7, 28])
+def test_same_padding_keeps_its_promise(lecture, side, k, stride):
+    x = torch.zeros(1, side, side + 1, 1)
+    parts = lecture.windows(lecture.pad_same(x, k, stride, 0.0), k, stride)
+    assert parts.shape[1:3] == (-(-side // stride), -(-(side + 1) // stride))
+
+
+def _random_net(lecture, seed: int) -> nn.Sequential:
+    """With biases, which are zero at the start, so that a forgotten one shows."""
+    net = lecture.make_net(seed).eval()
+    for parameter in net.parameters():
+        if parameter.dim() == 1:
+            nn.init.uniform_(parameter, -0.1, 0.1)
+    return net
+
+
+@pytest.mark.parametrize(("seed", "batch"), [(0, 1), (1, 2), (2, 7)])
+def test_whole_network_in_the_layout_of_keras(lecture, float64, seed, batch):
+    net = _random_net(lecture, seed)
+    x = torch.rand(batch, 1, 28, 28)
+    same_as("torch", lecture.ChannelsLast(net).eval(), net, x)
+
+
+def _flip(net):
+    net.conv2d_2.weight.data = net.conv2d_2.weight.data.flip(-1, -2)
+
+
+def _swap(net):
+    net.conv2d_2.weight.data = net.conv2d_2.weight.data.transpose(-1, -2)
+
+
+def _lose_bias(net):
+    net.dense_1.bias.data.zero_()
+
+
+def _forget_order(net):
+    net.side = None
+
+
+@pytest.mark.parametrize("fault", [_flip, _swap, _lose_bias, _forget_order])
+def test_a_fault_in_the_layout_is_found(lecture, float64, fault):
+    net = _random_net(lecture, 0)
+    ours = lecture.ChannelsLast(net).eval()
+    fault(ours)
+    with pytest.raises(AssertionError, match="output differs"):
+        same_as("torch", ours, net, torch.rand(2, 1, 28, 28))
+
+
+def test_output_pixel_equals_the_layer(lecture, float64):
+    conv = _random_net(lecture, 0).conv2d_2
+    x = torch.rand(32, 6, 9)
+    maps = conv(x[None])[0]
+    for f, i, j in [(0, 0, 0), (63, 5, 8), (17, 3, 0), (40, 0, 8), (5, 2, 4)]:
+        torch.testing.assert_close(
+            lecture.output_pixel(x, conv, f, i, j)[2], maps[f, i, j]
+        )
+
+
+def test_both_counts_agree(lecture):
+    for layer in (nn.Conv2d(3, 7, 5), nn.Conv2d(4, 1, 1), nn.Linear(9, 4), nn.ReLU()):
+        assert lecture.formula_parameters(layer) == lecture.count_parameters(layer)
+    assert lecture.count_parameters(lecture.make_net()) == 3_274_634
+
+
+def test_hooks_are_removed_even_after_an_error(lecture):
+    net = lecture.make_net().eval()
+    x = torch.rand(1, 1, 28, 28)
+    found = lecture.record(net, x, ["dense_2", "conv2d_1"])
+    torch.testing.assert_close(found["dense_2"], net(x).detach())
+    lecture.summary(net, x)
+    with pytest.raises(RuntimeError):
+        lecture.record(net, x[..., 1:], ["conv2d_1", "dense_1"])
+    assert not any(layer._forward_hooks for layer in net.modules())
+
+
+# --- the claims of the lecture --------------------------------------------------------
+
+
+@pytest.fixture(scope="module", params=SEEDS)
+def trained(request, lecture) -> SimpleNamespace:
+    """Another network, in float32: faster, and no claim may hang on rounding."""
+    digits = data.digits(28, dtype=torch.float32)
+    train, val = (digits.x_train, digits.y_train), (digits.x_test, digits.y_test)
+    lecture.names.update(train=train, val=val)
+    net, spoilt = lecture.make_net(request.param), lecture.make_net(request.param)
+    history = lecture.train_net(net, lecture.STEPS)
+    twice = lecture.train_net(spoilt, 21, lecture.softmax_twice)
+    return SimpleNamespace(
+        net=net, x=val[0], y=val[1], every=torch.cat([train[0], val[0]]),
+        history=history, twice=twice, seed=request.param,
+    )  # fmt: skip
+
+
+def test_network_reads_digits_and_one_softmax_is_enough(lecture, trained):
+    assert trained.history.val_error[-1] < 0.06
+    assert trained.twice.val_error[1] - trained.history.val_error[1] > 0.1
+    p = lecture.predict(trained.net, trained.x).softmax(1)
+    confidence, answers = p.max(1)
+    wrong, hard = answers != trained.y, torch.tensor([3, 8, 9])
+    assert 0.5 < confidence[wrong].mean() < confidence[~wrong].mean() - 0.15
+    involved = torch.isin(trained.y, hard) | torch.isin(answers, hard)
+    assert involved[wrong].double().mean() > 0.8
+    assert confidence.mean() > 0.9
+
+
+def test_second_division_by_255(lecture, trained):
+    net, x = trained.net, trained.x
+    pale = lecture.predict(net, x / 255).softmax(1)
+    assert len(pale.argmax(1).unique()) == 1 and pale.max() < 0.3
+    layers = ["conv2d_1", "conv2d_2"]
+    for image in x[:5]:
+        right = lecture.record(net, image[None], layers)
+        wrong = lecture.record(net, image[None] / 255, layers)
+        drawn = [lecture.own_scale(maps["conv2d_1"]) for maps in (right, wrong)]
+        torch.testing.assert_close(*drawn, atol=1e-3, rtol=0)
+        assert lecture.correlation(wrong["conv2d_2"], right["conv2d_2"]) < 0.1
+
+
+def test_forgotten_permutation_stops_the_reading(lecture, trained):
+    careless = lecture.ChannelsLast(trained.net, side=None)
+    answers = lecture.predict(careless.eval(), trained.x).argmax(1)
+    assert (answers == trained.y).double().mean() < 0.5
+
+
+def test_first_kernels_stay_close_to_chance(lecture, trained):
+    start = lecture.make_net(trained.seed).conv2d_1.weight
+    change = trained.net.conv2d_1.weight - start
+    assert change.norm() < 0.4 * start.norm()
+
+
+def test_strongest_patches_are_alike(lecture, trained):
+    peaks = lecture.predict(trained.net[:4], trained.x)
+    fields = F.pad(trained.x, (6, 6, 6, 6)).unfold(2, 14, 2).unfold(3, 14, 2)[:, 0]
+    generator = torch.Generator().manual_seed(trained.seed)
+    chosen, control = [], []
+    for channel in range(64):
+        images, i, j = lecture.strongest(peaks, channel)
+        others = torch.randperm(len(fields), generator=generator)[:9]
+        chosen.append(lecture.similarity(fields[images, i, j]))
+        control.append(lecture.similarity(fields[others, i, j]))
+    assert np.mean(chosen) > 0.7 and np.mean(control) < 0.4
+
+
+def test_dead_neurons_can_be_cut_out(lecture, trained):
+    peaks = lecture.largest(trained.net, trained.every)
+    dead = [(peaks[name] == 0).double().mean() for name in lecture.LAYERS]
+    fresh = lecture.largest(lecture.make_net(trained.seed).eval(), trained.every)
+    before = (fresh["activation_3"] == 0).double().mean()
+    assert dead[0] < 0.05 and dead[1] < 0.05
+    assert dead[2] > 1 / 3 and dead[2] > 2 * before
+    small = lecture.prune(trained.net, peaks["activation_3"] > 0).eval()
+    expected = lecture.predict(trained.net, trained.x)
+    torch.testing.assert_close(
+        lecture.predict(small, trained.x), expected, atol=1e-3, rtol=1e-3
+    )
+    counts = [lecture.count_parameters(net) for net in (small, trained.net)]
+    assert counts[0] < 2 / 3 * counts[1]
+
+
+def test_occlusion_depends_on_what_covers(lecture, trained):
+    x, y = trained.x[:64], trained.y[:64]
+    erased = lecture.drops_by_ink(trained.net, x, y, fill=0.0)
+    painted = lecture.drops_by_ink(trained.net, x, y, fill=1.0)
+    assert erased[0] > 10 * erased[1]
+    assert painted[1] > 2 * painted[0]
