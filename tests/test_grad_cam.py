@@ -1,0 +1,514 @@
+"""Notebook 07: equality on five architectures, its claims for more seeds, misuse."""
+
+import copy
+import hashlib
+from types import SimpleNamespace
+
+import pytest
+import torch
+from definitions import definitions
+from torch import nn
+from torchvision import models
+
+SEEDS = (1, 2)  # the notebook itself has seed 0
+
+
+@pytest.fixture(scope="module", autouse=True)
+def float64():
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.fixture(scope="module")
+def lecture(float64) -> SimpleNamespace:
+    """The definitions of the notebook, with its pictures."""
+    lecture = definitions("07_grad_cam")
+    lecture.names["train"] = lecture.quilts(512, seed=0)
+    val = lecture.val = lecture.quilts(256, seed=1)
+    lecture.pairs = lecture.quilts(128, seed=2, patches=2)
+    lecture.names |= {"val": val, "y": val.kinds[:, 0], "pairs": lecture.pairs}
+    lecture.y, lecture.mask = val.kinds[:, 0], val.masks[:, 0]
+    lecture.area = lecture.share(lecture.mask)
+    return lecture
+
+
+@pytest.fixture(scope="module")
+def trained(lecture) -> dict:
+    """The three networks of the notebook from other initial weights, and accuracy."""
+    nets = {}
+    for seed in SEEDS:
+        for kind in lecture.KINDS:
+            net = lecture.make_net(kind, seed)
+            accuracy = lecture.train_net(net, seed=seed)
+            nets[kind, seed] = net.eval(), accuracy
+    return nets
+
+
+@pytest.fixture
+def small() -> nn.Sequential:
+    """A network that makes a map, in train mode, with nothing learned."""
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(3, 6, 3, padding=1),
+        nn.BatchNorm2d(6),
+        nn.ReLU(inplace=True),
+        nn.MaxPool2d(2),
+        nn.Conv2d(6, 5, 3, padding=1),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(5, 4),
+    )
+
+
+X, CLASSES = torch.rand(3, 3, 10, 14, dtype=torch.float64), torch.tensor([0, 3, 1])
+
+
+# --- equality -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [64, 96])
+@pytest.mark.parametrize("name", ["VGG-11", "ResNet-18", "GoogLeNet", "Swin", "ViT"])
+def test_equal_to_the_package(lecture, name, size):
+    if (name, size) == ("ViT", 96):
+        size = 64  # its grid of positions is fixed
+    for seed in SEEDS:
+        assert lecture.same_as_package(name, size, seed) < 1e-10
+
+
+def test_equal_to_the_package_at_an_awkward_size(lecture, small):
+    small.eval()
+    raw, ready = lecture.package_cam(small, small[4], X, CLASSES)
+    A, G = lecture.activations_and_gradients(small, small[4], X, CLASSES)
+    torch.testing.assert_close(lecture.weighted_sum(A, G), raw, atol=1e-12, rtol=0)
+    L = lecture.grad_cam(small, small[4], X, CLASSES)
+    assert L.shape == (3, 5, 7) and L.max() > 0
+    heat = lecture.project(L, (10, 14))
+    low = heat.amin((1, 2), keepdim=True)
+    alive = heat.amax((1, 2)) > 0
+    ours = ((heat - low) / (1 - low))[alive].float()
+    torch.testing.assert_close(ours, ready[alive], atol=1e-4, rtol=0)
+
+
+def test_gradients_are_those_of_a_finite_difference(lecture, small):
+    small.eval()
+    _, G = lecture.activations_and_gradients(small, small[4], X, CLASSES)
+    with torch.no_grad():
+        A = small[:5](X)
+        for b, k, i, j in [(0, 0, 0, 0), (1, 4, 4, 6), (2, 2, 3, 1)]:
+            moved = A.clone()
+            moved[b, k, i, j] += 1e-6
+            change = small[5:](moved)[b, CLASSES[b]] - small[5:](A)[b, CLASSES[b]]
+            assert change / 1e-6 == pytest.approx(G[b, k, i, j].item(), abs=1e-8)
+
+
+def test_a_convolution_before_an_inplace_relu(lecture):
+    """We see what the layer gave; grad-cam 1.5.7 sees what the ReLU made of it."""
+    torch.manual_seed(0)
+    net = lecture.vgg11().eval()
+    same = copy.deepcopy(net)
+    for module in same.modules():
+        if isinstance(module, nn.ReLU):
+            module.inplace = False
+    x, classes = torch.rand(2, 3, 64, 64), torch.tensor([1, 3])
+    conv, its_twin = net.features[-3], same.features[-3]
+    seen = [
+        lecture.activations_and_gradients(model, layer, x, classes)
+        for model, layer in ((net, conv), (same, its_twin))
+    ]
+    for ours, right in zip(*seen, strict=True):
+        torch.testing.assert_close(ours, right, atol=0, rtol=0)
+    assert (seen[0][0] < 0).any(), "a convolution gives negative numbers, too"
+    ours = lecture.weighted_sum(*seen[0])
+    right, _ = lecture.package_cam(same, its_twin, x, classes)
+    torch.testing.assert_close(ours, right, atol=1e-15, rtol=1e-10)
+    package, _ = lecture.package_cam(net, conv, x, classes)
+    assert not torch.allclose(package, right, rtol=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 48, 48), (1, 3, 40, 52)])
+def test_grad_cam_is_cam_for_average_and_linear_head(lecture, shape):
+    net = lecture.make_net("остаточная", seed=3).eval()
+    x, classes = torch.rand(shape), torch.arange(shape[0]) + 1
+    A, _ = lecture.activations_and_gradients(net, net.block2, x, classes)
+    HW = A.shape[2] * A.shape[3]
+    expected = lecture.cam(A, net.head, classes).relu() / HW
+    got = lecture.grad_cam(net, net.block2, x, classes)
+    torch.testing.assert_close(got, expected, atol=1e-14, rtol=1e-12)
+    earlier = lecture.activations_and_gradients(net, net.block1, x, classes)[1]
+    assert not torch.allclose(earlier, earlier[:, :, :1, :1].expand_as(earlier))
+
+
+def test_the_gradient_of_the_probability_is_bounded(lecture):
+    """Formulas (4) and (5) against autograd."""
+    torch.manual_seed(0)
+    A, w = torch.randn(6, requires_grad=True), 3 * torch.randn(4, 6)
+    S = w @ A
+    p = S.softmax(0)
+    (g,) = torch.autograd.grad(p[1], A)
+    differences = w[1] - w
+    torch.testing.assert_close(g, p[1] * (p[:, None] * differences).sum(0).detach())
+    assert g.norm() <= (1 - p[1]) * differences.norm(dim=1).max()
+
+
+# --- misuse ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_gradients_switched_off(lecture, small, mode):
+    with mode(), pytest.raises(RuntimeError, match=r"вне torch\.no_grad"):
+        lecture.grad_cam(small, small[4], X, CLASSES)
+    untouched(small)
+
+
+def test_a_picture_made_in_inference_mode(lecture, small):
+    with torch.inference_mode():
+        x = X.clone()
+    expected = lecture.grad_cam(small, small[4], X, CLASSES)
+    assert torch.equal(lecture.grad_cam(small, small[4], x, CLASSES), expected)
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (7, r"\(B, C, H, W\)"),
+        (nn.Conv2d(3, 6, 3), "слой этой же сети"),
+    ],
+)
+def test_wrong_layer(lecture, small, layer, message):
+    layer = small[layer] if isinstance(layer, int) else layer
+    with pytest.raises(ValueError, match=message):
+        lecture.grad_cam(small, layer, X, CLASSES)
+    untouched(small)
+
+
+def test_a_layer_used_twice_or_for_nothing(lecture):
+    class Odd(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.twice, self.idle = nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1)
+            self.cut = nn.Conv2d(3, 3, 1)
+
+        def forward(self, x):
+            self.idle(x)
+            with torch.no_grad():
+                self.cut(x)
+            return self.twice(self.twice(x)).mean((2, 3))
+
+    net = Odd()
+    classes = torch.tensor([0, 1, 2])
+    for layer, message in (
+        (net.twice, "2 раза"),
+        (net.idle, "не зависит"),
+        (net.cut, "не тензор с градиентом"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            lecture.grad_cam(net, layer, X, classes)
+        untouched(net)
+
+
+@pytest.mark.parametrize(
+    "classes", [0, [0, 3, 1], CLASSES[:2], CLASSES.double(), CLASSES[:, None]]
+)
+def test_wrong_classes(lecture, small, classes):
+    with pytest.raises(ValueError, match="3 номеров классов"):
+        lecture.grad_cam(small, small[4], X, classes)
+
+
+def test_an_unknown_class_leaves_no_trace(lecture, small):
+    with pytest.raises((RuntimeError, IndexError)):
+        lecture.grad_cam(small, small[4], X, CLASSES + 9)
+    untouched(small)
+
+
+def untouched(net: nn.Module) -> None:
+    assert all(module.training for module in net.modules())
+    assert not any(module._forward_hooks for module in net.modules())
+    assert all(p.grad is None for p in net.parameters())
+
+
+def test_modes_weights_and_hooks_are_as_before(lecture, small):
+    small[1].eval()  # one part frozen by hand, the rest trains
+    before = copy.deepcopy(small.state_dict())
+    lecture.grad_cam(small, small[4], X, CLASSES)
+    assert small.training and small[0].training and not small[1].training
+    small[1].train()
+    untouched(small)
+    for name, value in small.state_dict().items():
+        assert torch.equal(value, before[name]), name
+
+
+def test_an_error_inside_the_network_leaves_no_trace(lecture, small):
+    small.append(nn.Linear(99, 1))
+    with pytest.raises(RuntimeError, match="mat1 and mat2"):
+        lecture.grad_cam(small, small[4], X, CLASSES)
+    untouched(small)
+
+
+def test_frozen_weights_and_foreign_gradients(lecture, small):
+    expected = lecture.grad_cam(small, small[4], X, CLASSES)
+    small[0].weight.grad = torch.ones_like(small[0].weight)
+    x = X.clone().requires_grad_()
+    assert torch.equal(lecture.grad_cam(small, small[4], x, CLASSES), expected)
+    assert (small[0].weight.grad == 1).all() and x.grad is None
+    small.requires_grad_(False)
+    assert torch.equal(lecture.grad_cam(small, small[4], X, CLASSES), expected)
+
+
+def test_pictures_of_a_batch_do_not_meet(lecture, small):
+    together = lecture.grad_cam(small, small[4], X, CLASSES)
+    for i in range(3):
+        alone = lecture.grad_cam(small, small[4], X[i : i + 1], CLASSES[i : i + 1])
+        torch.testing.assert_close(together[i : i + 1], alone)
+
+
+def test_a_blank_map_stays_blank(lecture):
+    heat = lecture.project(torch.zeros(2, 3, 3), (12, 12))
+    mask = torch.ones(2, 12, 12, dtype=torch.bool)
+    assert (heat == 0).all()
+    assert not lecture.pointing_hits(heat, mask).any()
+    assert (lecture.energy_share(heat, mask) == 0).all()
+
+
+# --- planted faults must be seen ------------------------------------------------------
+
+
+def test_weights_without_the_mean_are_noticed(lecture, monkeypatch):
+    def by_sum(A, G):
+        return torch.einsum("bk,bkij->bij", G.sum((2, 3)), A)
+
+    monkeypatch.setitem(lecture.names, "weighted_sum", by_sum)
+    assert lecture.same_as_package("ResNet-18") > 0.5
+
+
+def test_a_map_with_swapped_axes_is_noticed(lecture, monkeypatch):
+    build, choose, _ = lecture.ARCHITECTURES["ViT"]
+    raw = {}
+    for turned in (False, True):
+        torch.manual_seed(0)
+        net = build().eval()
+        x, classes = torch.rand(1, 3, 64, 64), torch.tensor([1])
+        A, G = lecture.activations_and_gradients(net, choose(net), x, classes)
+        A, G = lecture.tokens_to_map(A), lecture.tokens_to_map(G)
+        raw[turned] = lecture.weighted_sum(A.mT if turned else A, G)
+    assert not torch.allclose(raw[True], raw[False])
+
+
+# --- claims for other initial weights -------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_measures_beat_chance(lecture, trained, seed):
+    net, accuracy = trained["остаточная", seed]
+    assert accuracy > 0.98
+    heat = lecture.heat_of(net, net.block2, lecture.val.x, lecture.y)
+    assert lecture.area < 0.12
+    assert lecture.share(lecture.pointing_hits(heat, lecture.mask)) > 0.95
+    energy = lecture.share(lecture.energy_share(heat, lecture.mask))
+    assert 3 * lecture.area < energy < 0.6
+    x, y = lecture.val.x[:64], lecture.y[:64]
+    L = lecture.grad_cam(net, net.block2, x, y)
+    noise = torch.rand(L.shape, generator=torch.Generator().manual_seed(0))
+    counts = range(0, 145, 12)
+    bright, chance, dark = (
+        sum(lecture.deletion_curve(net, x, y, order, counts))
+        for order in (L, noise, -L)
+    )
+    assert bright < chance / 2 and dark > 1.2 * chance
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_maps_depend_on_the_weights(lecture, trained, seed):
+    net, _ = trained["остаточная", seed]
+    heat = lecture.heat_of(net, net.block2, lecture.val.x, lecture.y)
+    for parts in (1, 4, 5, 10):
+        other = lecture.randomised(net, parts)
+        spoiled = lecture.heat_of(other, other.block2, lecture.val.x, lecture.y)
+        assert lecture.correlation(spoiled, heat) < 0.5
+        assert lecture.share(lecture.pointing_hits(spoiled, lecture.mask)) < 0.6
+    assert lecture.correlation(heat, heat) == pytest.approx(1)
+    edges = lecture.edges(lecture.val.x)
+    assert lecture.share(lecture.pointing_hits(edges, lecture.mask)) > 0.8
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_another_class_is_another_place(lecture, trained, seed):
+    net, _ = trained["остаточная", seed]
+    point, inside = {}, {}
+    for name in ("conv1", "conv3", "block2"):
+        maps = lecture.two_maps(net, net.get_submodule(name))
+        masks = lecture.pairs.masks
+        own = [lecture.pointing_hits(h, masks[:, k]) for k, h in enumerate(maps)]
+        point[name] = [lecture.share(hits) for hits in own]
+        inside[name] = sum(
+            lecture.share(lecture.energy_share(h, masks[:, k]))
+            for k, h in enumerate(maps)
+        )
+    foreign = [lecture.pointing_hits(h, masks[:, 1 - k]) for k, h in enumerate(maps)]
+    assert min(point["block2"]) > 0.95
+    assert max(lecture.share(hits) for hits in foreign) < 0.02
+    assert sum(point["conv1"]) / 2 < 0.8
+    assert inside["conv3"] / 2 > inside["block2"] / 2 + 0.05
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_plain_residual_and_attention(lecture, trained, seed):
+    point, inside = {}, {}
+    for kind in lecture.KINDS:
+        net, accuracy = trained[kind, seed]
+        assert accuracy > 0.98
+        heat = lecture.heat_of(net, net.block2, lecture.val.x, lecture.y)
+        point[kind] = lecture.share(lecture.pointing_hits(heat, lecture.mask))
+        inside[kind] = lecture.share(lecture.energy_share(heat, lecture.mask))
+    assert point["обычная"] < point["остаточная"] - 0.3
+    assert inside["обычная"] < inside["остаточная"] - 0.05
+    assert inside["остаточная"] < inside["с CBAM"] - 0.02
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_probability_of_a_sure_network(lecture, trained, seed):
+    net, _ = trained["остаточная", seed]
+    x, y = lecture.val.x, lecture.y
+    sure = lecture.sharpened(net, 4)
+    assert torch.equal(sure(x).argmax(1), net(x).argmax(1))
+    by_score = lecture.grad_cam(sure, sure.block2, x, y).amax((1, 2))
+    probable = lecture.grad_cam(sure, sure.block2, x, y, score=lecture.probability)
+    assert (probable.amax((1, 2)) / by_score).median() < 1e-6
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_strided_convolutions_shift_the_map(lecture, trained, seed):
+    strided = lecture.make_strided(seed)
+    assert lecture.train_net(strided, steps=100, seed=seed) > 0.98
+    pooled, _ = trained["остаточная", seed]
+    heats = [
+        lecture.heat_of(net, net.block2, lecture.val.x, lecture.y)
+        for net in (strided, pooled)
+    ]
+    shift = (lecture.centre(heats[0]) - lecture.centre(heats[1])).mean(0)
+    assert shift.min() > 0 and shift.max() < 1.5
+
+
+def test_the_cell_of_a_resnet_stands_half_a_cell_aside(lecture):
+    """Formula (6) for the first three strides of ResNet-18, s = 8."""
+    net = models.resnet18()
+    body = nn.Sequential(
+        nn.Sequential(net.conv1), nn.AvgPool2d(3, 2, 1), net.layer1, net.layer2
+    )
+    s, i = 8, 12
+    centre = lecture.cell_centre(body, i, size=200)
+    assert s * i + (s - 1) / 2 - centre.item() == pytest.approx(3.5, abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_transformer(lecture, seed):
+    net = lecture.make_vit(seed)
+    assert lecture.train_net(net, steps=160, lr=5e-3, seed=seed) > 0.9
+    x, y = lecture.val.x, lecture.y
+    first, last = net.encoder.layers
+    _, G = lecture.activations_and_gradients(net, last, x, y)
+    assert (G[:, 1:] == 0).all() and (G[:, 0] != 0).any()
+    heat = lecture.heat_of(net, first, x, y, to_map=lecture.tokens_to_map)
+    point = lecture.share(lecture.pointing_hits(heat, lecture.mask))
+    assert 1.5 * lecture.area < point < 0.8
+
+
+# --- ImageNet weights -----------------------------------------------------------------
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    """A file of weights as torch.hub keeps them, with its checksum in the name."""
+    torch.manual_seed(0)
+    net = models.resnet18(num_classes=7).float()
+    file = tmp_path / "resnet18.pth"
+    torch.save(net.state_dict(), file)
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    return net, file.rename(tmp_path / f"resnet18-{digest[:8]}.pth")
+
+
+def build():
+    return models.resnet18(num_classes=7)
+
+
+def test_weights_from_a_file(lecture, checkpoint):
+    net, file = checkpoint
+    loaded = lecture.load_imagenet(file, build)
+    assert not loaded.training
+    x = torch.rand(1, 3, 64, 64, dtype=torch.float32)
+    assert torch.equal(loaded(x), net.eval()(x))
+    heat = lecture.heat_of(loaded, loaded.layer4, x, torch.tensor([2]))
+    assert heat.shape == (1, 64, 64)
+
+
+def test_weights_from_the_cache(lecture, checkpoint, tmp_path, monkeypatch):
+    _, file = checkpoint
+    torch_home = tmp_path / "hub"
+    (torch_home / "checkpoints").mkdir(parents=True)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(torch_home))
+    target = lecture.checkpoint_file()
+    assert target.name == "resnet50-0676ba61.pth"
+    with pytest.raises(ValueError, match=r"0676ba61.*Удалите файл"):
+        file.rename(target)
+        lecture.load_imagenet(build=build)
+
+
+def test_weights_without_network(lecture, tmp_path, monkeypatch):
+    def no_network(url, *args, **kwargs):
+        raise OSError("нет сети")
+
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", no_network)
+    with pytest.raises(RuntimeError, match=r"нет сети.*положите в"):
+        lecture.load_imagenet()
+
+
+def test_weights_are_fetched_only_when_missing(lecture, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr(
+        torch.hub, "download_url_to_file", lambda url, *args, **kw: asked.append(url)
+    )
+    file = lecture.fetch(lecture.checkpoint_file())
+    assert asked == [lecture.WEIGHTS.url] and file.parent.is_dir()
+    file.touch()
+    lecture.fetch(file)
+    assert len(asked) == 1
+
+
+def test_broken_weights(lecture, checkpoint, tmp_path):
+    _, file = checkpoint
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match=r"скачан не до конца.*скачайте его снова"):
+        lecture.load_imagenet(file, build)
+    nameless = tmp_path / "weights.pth"  # no checksum in the name to compare with
+    for content in (whole[: len(whole) // 2], b"<html>404</html>", b""):
+        nameless.write_bytes(content)
+        with pytest.raises(ValueError, match=r"не файл весов.*скачайте его снова"):
+            lecture.load_imagenet(nameless, build)
+
+
+def test_weights_of_another_network(lecture, checkpoint, tmp_path):
+    _, file = checkpoint
+    with pytest.raises(ValueError, match=r"не подходят.*size mismatch"):
+        lecture.load_imagenet(file, lambda: models.resnet18(num_classes=8))
+    with pytest.raises(ValueError, match=r"не подходят.*Missing key"):
+        lecture.load_imagenet(file, models.resnet34)
+    listed = tmp_path / "list.pth"
+    torch.save([1, 2, 3], listed)
+    with pytest.raises(ValueError, match="не подходят"):
+        lecture.load_imagenet(listed, build)
+
+
+def test_code_in_a_file_of_weights_is_not_run(lecture, tmp_path):
+    file, witness = tmp_path / "evil.pth", tmp_path / "witness"
+
+    class Evil:
+        def __reduce__(self):
+            return (open, (str(witness), "w"))
+
+    torch.save(Evil(), file)
+    with pytest.raises(ValueError, match="не файл весов"):
+        lecture.load_imagenet(file, build)
+    assert not witness.exists()
