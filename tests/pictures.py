@@ -3,12 +3,16 @@
 import base64
 import io
 from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 from skimage.metrics import structural_similarity
 from skimage.util import view_as_blocks
 
+LOCK = Path(__file__).parent.parent / "requirements.txt"
 TILE = 32  # pixels, about the size of a marker or two letters
 SAME = 0.9  # structural similarity, 1 for equal pictures
 
@@ -50,3 +54,13 @@ def changed_pictures(stored: list[dict], drawn: list[dict]) -> list[str]:
         for number, value in enumerate(map(similarity, before, after), 1)
         if value < SAME
     ]
+
+
+@cache
+def same_painter() -> bool:
+    """Is matplotlib the version that drew the stored pictures?
+
+    Others set text and margins a little differently, so that every tile changes.
+    """
+    locked = LOCK.read_text("utf-8") if LOCK.exists() else ""
+    return f"matplotlib=={version('matplotlib')} " in locked

@@ -99,7 +99,7 @@ def test_a_wrong_lock_is_noticed(old: str, new: str, problem: str):
     ("old", "new"),
     [
         ("python >=3.11", "python >=3.10"),
-        ("pytorch >=2.9,", "pytorch >=2.8,"),
+        ("pytorch >=2.10,", "pytorch >=2.8,"),
         ("  - tqdm >=4.67,<5\n", ""),
         ("evaluate>=0.4.6", "evaluate>=0.4.5"),
         ("  - pip\n", "  - pip\n  - pandas\n"),

@@ -26,7 +26,14 @@ import torch
 
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENTS = ROOT / "build/environments"
-CONTENT = ("conftest.py", "lecture_utils", "notebooks", "pyproject.toml", "tests")
+CONTENT = (
+    "conftest.py",
+    "lecture_utils",
+    "notebooks",
+    "pyproject.toml",
+    "requirements.txt",
+    "tests",
+)
 # Without network, and nothing may be written into the repository.
 SEALED = """ip link set lo up
 mount --bind {root} {root} && mount -o remount,ro,bind {root} || exit 1
