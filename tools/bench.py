@@ -19,10 +19,14 @@ from pathlib import Path
 
 import nbformat
 import torch
+import torch.nn.functional as F
 import torchvision
 from nbclient import NotebookClient
+from pytorch_grad_cam import GradCAM
+from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, nn
 
+from lecture_utils.reference import Rules, rename
 from tools.notebooks import CELL_TIMEOUT, NOTEBOOKS, ROOT
 
 sys.path.insert(0, str(ROOT / "tests"))
@@ -59,38 +63,112 @@ def notebook_row(path: Path) -> str:
 # --- models ---------------------------------------------------------------------------
 
 Pair = tuple[nn.Module, nn.Module, Tensor]
+RESNET50 = (3, 4, 6, 3)
 
 
-def twin(ours: nn.Module, reference: nn.Module) -> tuple[nn.Module, nn.Module]:
-    """Both with the weights of the reference, for names that are the same."""
-    ours.load_state_dict(reference.state_dict())
+def twin(ours: nn.Module, reference: nn.Module, rules: Rules | None = None):
+    """Both with the weights of the reference; ``rules`` rename them into ours."""
+    parameters = dict(reference.named_parameters())
+    buffers = dict(ours.named_buffers())
+    state = rename(parameters, rules or {}) | buffers
+    ours.load_state_dict(state)
     return ours, reference
 
 
 def vgg16() -> Pair:
-    lecture = definitions("02_vgg")
-    pair = twin(lecture.VGG("D"), torchvision.models.vgg16())
-    return *pair, torch.randn(1, 3, 224, 224)
+    ours = definitions("02_vgg").VGG("D")
+    return *twin(ours, torchvision.models.vgg16()), torch.randn(1, 3, 224, 224)
 
 
 def googlenet() -> Pair:
-    lecture = definitions("03_googlenet")
+    ours = definitions("03_googlenet").GoogLeNet(paper=False)
     reference = torchvision.models.googlenet(init_weights=False, aux_logits=True)
-    pair = twin(lecture.GoogLeNet(paper=False), reference)
-    return *pair, torch.randn(2, 3, 224, 224)
+    return *twin(ours, reference), torch.randn(2, 3, 224, 224)
 
 
 def resnet50() -> Pair:
     lecture = definitions("04_resnet")
-    ours = lecture.ResNet(lecture.Bottleneck, (3, 4, 6, 3))
-    pair = twin(ours, torchvision.models.resnet50())
-    return *pair, torch.randn(2, 3, 224, 224)
+    ours = lecture.ResNet(lecture.Bottleneck, RESNET50)
+    return *twin(ours, torchvision.models.resnet50()), torch.randn(2, 3, 224, 224)
+
+
+def vit_b_16() -> Pair:
+    lecture = definitions("08_self_attention")
+    ours, reference = lecture.ViT(**lecture.VIT_B_16), torchvision.models.vit_b_16()
+    return *twin(ours, reference, lecture.VIT_RULES), torch.randn(1, 3, 224, 224)
+
+
+def multi_head() -> Pair:
+    lecture = definitions("08_self_attention")
+    pair = twin(lecture.OurMHA(768, 12), lecture.LibraryMHA(768, 12), lecture.RULES)
+    return *pair, torch.randn(2, 197, 768)
+
+
+def swin_t() -> Pair:
+    lecture = definitions("09_swin")
+    pair = twin(lecture.Swin(), torchvision.models.swin_t(), lecture.TORCHVISION)
+    return *pair, torch.randn(1, 3, 224, 224)
+
+
+class DenseAttention(nn.Module):
+    """Neighborhood Attention as attention to all tokens, most of them masked."""
+
+    def __init__(self, inner: nn.Module, side: int):
+        super().__init__()
+        index, cell = inner.places(side, side)  # (N, k²), twice
+        mask = torch.full((len(index), len(index), inner.h), -torch.inf)
+        mask.scatter_(
+            1,
+            index[..., None].expand(-1, -1, inner.h),
+            inner.bias_table[cell].detach(),
+        )
+        self.inner, self.mask = inner, mask.permute(2, 0, 1).contiguous()
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, H, W, C)
+        q, k, v = self.inner.heads(x.flatten(1, 2))
+        y = F.scaled_dot_product_attention(q, k, v, self.mask)
+        return self.inner.proj(y.transpose(1, 2).reshape(x.shape))
+
+
+def neighbourhood() -> Pair:
+    ours = definitions("09_swin").NeighborhoodAttention(32, 4, 7)
+    return ours, DenseAttention(ours, 56), torch.randn(1, 56, 56, 32)
+
+
+class CamOf(nn.Module):
+    """A Grad-CAM of ResNet-50 as a module, to be measured like the others."""
+
+    def __init__(self, call: Callable[[nn.Module, nn.Module, Tensor], object]):
+        super().__init__()
+        self.model, self.call = torchvision.models.resnet50(), call
+
+    def forward(self, x: Tensor) -> object:
+        return self.call(self.model, self.model.layer4, x)
+
+
+def grad_cam() -> Pair:
+    lecture = definitions("07_grad_cam")
+
+    def ours(model: nn.Module, layer: nn.Module, x: Tensor) -> Tensor:
+        map_ = lecture.grad_cam(model, layer, x, torch.tensor([5, 5]))
+        return lecture.project(map_, x.shape[-2:])
+
+    def package(model: nn.Module, layer: nn.Module, x: Tensor):
+        with GradCAM(model, [layer]) as cam:
+            return cam(x, [ClassifierOutputTarget(5)] * 2)
+
+    return CamOf(ours), CamOf(package), torch.randn(2, 3, 224, 224)
 
 
 MODELS: dict[str, Callable[[], Pair]] = {
     "VGG-16": vgg16,
     "GoogLeNet": googlenet,
     "ResNet-50": resnet50,
+    "ViT-B/16": vit_b_16,
+    "Swin-T": swin_t,
+    "multi-head attention": multi_head,
+    "Neighborhood Attention 56×56 : dense with a mask": neighbourhood,
+    "Grad-CAM": grad_cam,
 }
 ROUNDS = 9
 
@@ -139,6 +217,10 @@ def model_row(name: str) -> str:
     def both(model: nn.Module) -> Callable[[], object]:
         return lambda: model(x).sum().backward()
 
+    forward_ratio = ratio(forward(ours), forward(reference))
+    if isinstance(ours, CamOf):  # it goes back by itself, and keeps nothing
+        both_ratio = ratio(lambda: ours(x), lambda: reference(x))
+        return f"| {name} | | {both_ratio:.2f} | |"
     forward_ratio = ratio(forward(ours), forward(reference))
     both_ratio = ratio(both(ours), both(reference))
     memory = kept_bytes(ours, x) / kept_bytes(reference, x)
