@@ -150,7 +150,7 @@ def unrolled(x: Tensor, state: dict[str, Tensor], depth: int, padding: int) -> T
     ("size", "depth", "padding"),
     [
         ((1, 1, 188, 188), 4, 0),
-        ((2, 3, 92, 60), 3, 0),
+        ((2, 3, 92, 108), 3, 0),
         ((1, 2, 21, 30), 1, 0),
         ((2, 3, 48, 16), 4, 1),
         ((1, 3, 19, 29), 2, 1),
