@@ -1,11 +1,11 @@
 """Exercises judged by code: «решения пока нет», what is wrong and why, or «верно»."""
 
-import _thread
 import copy
+import ctypes
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from threading import Timer
+from threading import Timer, get_ident
 from typing import Any
 
 import torch
@@ -88,23 +88,20 @@ def call(answer: Callable, *args: Any, given: str) -> Any:
     return result
 
 
+class _TooLate(BaseException):
+    """Not an Exception: a student's `except Exception` does not swallow it."""
+
+
 @contextmanager
 def _time_limit(given: str) -> Iterator[None]:
-    """Interrupt an endless loop as Ctrl-C would; unlike a signal, on Windows too."""
-    late = False
-
-    def interrupt() -> None:
-        nonlocal late
-        late = True
-        _thread.interrupt_main()
-
-    timer = Timer(TIME_LIMIT, interrupt)
+    """Stop an endless loop; unlike a signal, on Windows and in a background job too."""
+    thread, too_late = ctypes.c_ulong(get_ident()), ctypes.py_object(_TooLate)
+    stop = ctypes.pythonapi.PyThreadState_SetAsyncExc
+    timer = Timer(TIME_LIMIT, stop, (thread, too_late))
     timer.start()
     try:
         yield
-    except KeyboardInterrupt:
-        if not late:  # it was the student
-            raise
+    except _TooLate:
         raise Wrong(
             f"{given} — за {TIME_LIMIT:g} с ответа нет. Похоже на бесконечный цикл: "
             "проверьте, что условие его конца когда-нибудь выполнится."
