@@ -27,8 +27,9 @@ def lecture(float64) -> SimpleNamespace:
     lecture.names["train"] = lecture.quilts(512, seed=0)
     val = lecture.val = lecture.quilts(256, seed=1)
     lecture.pairs = lecture.quilts(128, seed=2, patches=2)
-    lecture.names |= {"val": val, "y": val.kinds[:, 0], "pairs": lecture.pairs}
     lecture.y, lecture.mask = val.kinds[:, 0], val.masks[:, 0]
+    lecture.names |= {"val": val, "y": lecture.y, "mask": lecture.mask}
+    lecture.names["pairs"] = lecture.pairs
     lecture.area = lecture.share(lecture.mask)
     return lecture
 
@@ -320,13 +321,14 @@ def test_measures_beat_chance(lecture, trained, seed):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_maps_depend_on_the_weights(lecture, trained, seed):
     net, _ = trained["остаточная", seed]
-    heat = lecture.heat_of(net, net.block2, lecture.val.x, lecture.y)
+    heat = lecture.heat_of(net, net.block2, lecture.val.x[:64], lecture.y[:64])
     for parts in (1, 4, 5, 10):
-        other = lecture.randomised(net, parts)
-        spoiled = lecture.heat_of(other, other.block2, lecture.val.x, lecture.y)
-        assert lecture.correlation(spoiled, heat) < 0.5
-        assert lecture.share(lecture.pointing_hits(spoiled, lecture.mask)) < 0.6
-    assert lecture.correlation(heat, heat) == pytest.approx(1)
+        maps = lecture.after_randomising(net, parts)
+        hits, same = lecture.rates(maps, heat)
+        assert same < 0.7
+    assert same < 0.15 and hits < lecture.area, "nothing is left of the training"
+    hits, same = lecture.rates([heat], heat)
+    assert hits > 0.95 and same == pytest.approx(1)
     edges = lecture.edges(lecture.val.x)
     assert lecture.share(lecture.pointing_hits(edges, lecture.mask)) > 0.8
 
@@ -410,7 +412,7 @@ def test_transformer(lecture, seed):
     assert (G[:, 1:] == 0).all() and (G[:, 0] != 0).any()
     heat = lecture.heat_of(net, first, x, y, to_map=lecture.tokens_to_map)
     point = lecture.share(lecture.pointing_hits(heat, lecture.mask))
-    assert 1.5 * lecture.area < point < 0.8
+    assert point < 0.8, "far below the convolutional networks, which have above 0.95"
 
 
 # --- ImageNet weights -----------------------------------------------------------------
@@ -491,9 +493,9 @@ def test_broken_weights(lecture, checkpoint, tmp_path):
 
 def test_weights_of_another_network(lecture, checkpoint, tmp_path):
     _, file = checkpoint
-    with pytest.raises(ValueError, match=r"не подходят.*size mismatch"):
+    with pytest.raises(ValueError, match=r"(?s)не подходят.*size mismatch"):
         lecture.load_imagenet(file, lambda: models.resnet18(num_classes=8))
-    with pytest.raises(ValueError, match=r"не подходят.*Missing key"):
+    with pytest.raises(ValueError, match=r"(?s)не подходят.*Missing key"):
         lecture.load_imagenet(file, models.resnet34)
     listed = tmp_path / "list.pth"
     torch.save([1, 2, 3], listed)
