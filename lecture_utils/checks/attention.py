@@ -118,7 +118,7 @@ def compose(answer: Callable[[Tensor, Tensor, int], Tensor]) -> None:
             got,
             k1.new_zeros(channels, 1, side, side),
             given=given,
-            hint="Размах разреженного ядра d·(b − 1) + 1; вместе с первым "
+            hint="Размах прореженного ядра d·(b − 1) + 1; вместе с первым "
             "a + d·(b − 1). У каждого канала своё ядро.",
         )
         x = _random(2, channels, side + 3, side + 2, seed=5)
