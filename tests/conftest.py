@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
+import torch
 from playwright.sync_api import Browser, Error, Page, Route, sync_playwright
 
 QUIET = (  # a browser that asks nobody for anything, and runs as root in containers
@@ -16,6 +17,14 @@ QUIET = (  # a browser that asks nobody for anything, and runs as root in contai
     "--disable-sync",
     "--disable-quic",
 )
+
+
+@pytest.fixture(scope="module")
+def float64() -> Iterator[None]:
+    """The notebooks' own precision, for all tests of a module."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
 
 
 @pytest.fixture(scope="session")

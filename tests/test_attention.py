@@ -15,11 +15,7 @@ from torchvision import models, ops
 SEEDS = (3, 4)  # the notebook itself has seeds 0, 1 and 2
 
 
-@pytest.fixture(scope="module", autouse=True)
-def float64():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 @pytest.fixture(scope="module")

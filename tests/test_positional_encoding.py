@@ -18,11 +18,7 @@ from lecture_utils.reference import same_as
 SEEDS = (1, 2)  # the notebook itself has seed 0
 
 
-@pytest.fixture(scope="module", autouse=True)
-def float64():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 @pytest.fixture(scope="module")
