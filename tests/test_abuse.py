@@ -1,6 +1,7 @@
 """What goes wrong in a lecture: a clear message, no lost work, the next cell runs."""
 
 import errno
+import signal
 import time
 from collections.abc import Iterator
 
@@ -53,10 +54,13 @@ class Kernel:
 
 @pytest.fixture(scope="module")
 def kernel() -> Iterator[Kernel]:
+    # A background job ignores Ctrl-C, and so would the kernel that it starts.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     kernel = Kernel()
     yield kernel
     kernel.client.stop_channels()
     kernel.manager.shutdown_kernel(now=True)
+    signal.signal(signal.SIGINT, before)
 
 
 def test_cells_out_of_order(kernel: Kernel):
