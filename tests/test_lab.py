@@ -140,12 +140,12 @@ def check_controls(cell: ElementHandle, index: int) -> None:
     picture = cell.wait_for_selector("img.widget-image")
     moved = controls(cell)
     assert moved, f"cell {index} has a picture and nothing to change it"
-    for control in moved:
+    for number, control in enumerate(moved, 1):
         before = picture.get_attribute("src")
         move(control)
         wait_for(
             lambda: picture.get_attribute("src") != before,  # noqa: B023
-            f"the picture of cell {index} changes",
+            f"control {number} of cell {index} changes the picture",
             seconds=20,
         )
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from nbformat.v4 import new_code_cell, new_notebook, new_output
@@ -79,10 +80,11 @@ def test_another_size_or_number_of_pictures_is_a_change():
 @pytest.mark.parametrize("y", [2, 3])
 def test_nbval_run_fails_on_another_picture(tmp_path: Path, y: int):
     """The stored picture shows a line to 2; the cell draws one to 2 or 3."""
-    figure = Figure()
-    figure.subplots().plot([0, 2])
     png = io.BytesIO()
-    figure.savefig(png)
+    with style.context("default"):  # other tests may have set the lecture's
+        figure = Figure()
+        figure.subplots().plot([0, 2])
+        figure.savefig(png)
     source = f"""import io
 from IPython.display import Image, display
 from matplotlib.figure import Figure
