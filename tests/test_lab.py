@@ -137,7 +137,7 @@ def move(control: ElementHandle) -> None:
 
 def check_controls(cell: ElementHandle, index: int) -> None:
     """Every control of the cell changes the picture."""
-    picture = cell.wait_for_selector("img.widget-image")
+    picture = cell.wait_for_selector("img.widget-image", timeout=60_000)
     moved = controls(cell)
     assert moved, f"cell {index} has a picture and nothing to change it"
     for number, control in enumerate(moved, 1):
