@@ -51,7 +51,7 @@ def setup(seed: int = 0, dtype: torch.dtype = torch.float64) -> torch.device:
     np.random.seed(seed)
     torch.manual_seed(seed)
     torch.set_default_dtype(dtype)
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.set_deterministic_debug_mode("warn")  # its longer twin loads the compiler
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
