@@ -210,7 +210,7 @@ def test_untrained_gates_know_nothing(lecture, streets):
     assert abs(lecture.concentration(where[2], streets) - 1) < 0.1
 
 
-@pytest.mark.parametrize("seed", SEEDS[:1])
+@pytest.mark.parametrize("seed", SEEDS)
 def test_without_bn_the_last_gate_stays_open(lecture, streets, seed):
     net, _ = lecture.train_net(True, seed, norm=nn.Identity)
     _, where = lecture.gates(net, lecture.names["val"][0])

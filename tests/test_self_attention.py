@@ -324,7 +324,7 @@ def streets(lecture) -> tuple[torch.Tensor, torch.Tensor]:
     return x, y
 
 
-@pytest.mark.parametrize(("seed", "looking"), [(1, 0), (3, 1)])
+@pytest.mark.parametrize(("seed", "looking"), [(1, 0), (2, 0), (3, 1)])
 def test_a_layer_of_the_vit_looks_at_the_sign(lecture, streets, seed, looking):
     """Which layer does, depends on the initial weights, as the notebook remarks."""
     net = lecture.make_vit(seed)
@@ -342,6 +342,9 @@ def test_a_layer_of_the_vit_looks_at_the_sign(lecture, streets, seed, looking):
     curves = lecture.deletion_curves(net, looks, [4], seed)
     assert curves[f"карта слоя {looking + 1}"][0] < 0.5
     assert curves["случайные"][0] > 0.8
+    if looking == 0:
+        assert mass[0] > 1.5 * mass[1]
+        assert curves["карта слоя 2"][0] > curves["карта слоя 1"][0] + 0.2
 
 
 def test_only_the_patches_of_the_sign_tell_the_class(lecture, streets):
