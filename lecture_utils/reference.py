@@ -91,7 +91,7 @@ def same_as(
         raise AssertionError(f"no gradient for {sorted(gradients)[:6]}")
     print(
         f"✔ совпадает с {reference_name}: выход {tuple(out.shape)} "
-        f"и градиенты ({count} тензоров), допуск {atol:.0e}"
+        f"и градиенты (тензоров: {count}), допуск {atol:.0e}"
     )
 
 

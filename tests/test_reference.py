@@ -20,7 +20,7 @@ X = torch.randn(2, 2, 5, 7, dtype=torch.float64)
 
 def test_equal_models_are_equal(capsys):
     same_as("эталоном", *_pair(), X)
-    assert "выход (2, 45) и градиенты (5 тензоров)" in capsys.readouterr().out
+    assert "выход (2, 45) и градиенты (тензоров: 5)" in capsys.readouterr().out
 
 
 def test_a_changed_weight_is_found():
