@@ -84,7 +84,9 @@ def run(setting: Setting) -> tuple[str, bool]:
     """The closing line of the run, and whether every output was the stored one."""
     python = environment(setting.resolution) if setting.resolution else sys.executable
     command = [str(python), "-m", "pytest", "-q", "--nbval", "--nbval-current-env"]
-    command += ["-n", "auto", setting.notebooks]
+    # Several kernels of several threads each would mostly wait for each other.
+    alone = int(setting.variables.get("OMP_NUM_THREADS", 1)) > 1
+    command += ["-n", "1" if alone else "auto", setting.notebooks]
     with TemporaryDirectory() as home:
         variables = os.environ | setting.variables | {"TMPDIR": home}
         root = ROOT
