@@ -51,7 +51,8 @@ def setup(seed: int = 0, dtype: torch.dtype = torch.float64) -> torch.device:
     np.random.seed(seed)
     torch.manual_seed(seed)
     torch.set_default_dtype(dtype)
-    torch.set_deterministic_debug_mode("warn")  # its longer twin loads the compiler
+    # use_deterministic_algorithms() would load torch's compiler first, for 3 s.
+    torch.set_deterministic_debug_mode("warn")
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False

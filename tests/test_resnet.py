@@ -52,6 +52,22 @@ def test_equal_to_torchvision(lecture, name, counts, size, mode):
     same_as("torchvision", ours, reference, torch.randn(size), atol=1e-9)
 
 
+def test_only_the_deep_plain_network_depends_on_rounding(lecture):
+    """So two pictures of the notebook may vary, and no others."""
+    change = {}
+    for skip in (0, 1):
+        losses = []
+        for factor in (1, 1 + 1e-15):
+            net = lecture.make_net(30, skip)
+            with torch.no_grad():
+                for parameter in net.parameters():
+                    parameter.mul_(factor)
+            losses.append(lecture.train_net(net).val_loss[-1])
+        change[skip] = abs(losses[0] - losses[1])
+    assert change[0] > 1e-4
+    assert change[1] < 1e-8
+
+
 def test_a_lost_skip_connection_is_found(lecture):
     reference = torchvision.models.resnet18(num_classes=10)
     ours = lecture.ResNet(lecture.BasicBlock, (2, 2, 2, 2), classes=10)

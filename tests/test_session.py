@@ -15,7 +15,7 @@ from lecture_utils import claim, setup
 def restore():
     yield
     torch.set_default_dtype(torch.float32)
-    torch.use_deterministic_algorithms(False)
+    torch.set_deterministic_debug_mode("default")
 
 
 def test_setup_repeats_random_numbers():
@@ -51,13 +51,16 @@ def test_setup_refuses_a_device_that_does_not_exist(monkeypatch, name, error, me
         setup()
 
 
-def test_package_stays_light():
-    heavy = "{'transformers', 'datasets', 'evaluate', 'torchvision', 'sklearn'}"
-    code = f"import sys, lecture_utils; print({heavy} & set(sys.modules))"
+def test_package_and_set_up_stay_light():
+    heavy = {"transformers", "datasets", "evaluate", "torchvision", "sklearn"}
+    heavy |= {"torch._dynamo", "torch._inductor"}
+    code = f"""import sys, lecture_utils
+lecture_utils.setup()
+print({heavy} & set(sys.modules))"""
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
-    assert result.stdout.strip() == "set()"
+    assert result.stdout.splitlines()[-1] == "set()"
 
 
 def test_waiting_threads_sleep():
