@@ -77,9 +77,9 @@ def _png(figure: Figure) -> bytes:
             f"{_WIDEST} in"
         )
     drawn, png = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, dpi=_STORED_DPI)
+    figure.savefig(drawn, dpi=_STORED_DPI, pil_kwargs={"compress_level": 1})
     plt.close(figure)
     # No transparency, which nothing needs, and no date and version: a tenth smaller,
     # and the same picture gives the same bytes.
-    Image.open(drawn).convert("RGB").save(png, "PNG", optimize=True)
+    Image.open(drawn).convert("RGB").save(png, "PNG")
     return png.getvalue()

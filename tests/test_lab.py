@@ -12,13 +12,16 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import ElementHandle, Page
 
-NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
-WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+from tools.notebooks import NOTEBOOKS, WIDGET_VIEW
+
 NO_NEWS = (
     '{"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}}'
 )
+PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
+RESNET = NOTEBOOKS / "04_resnet.ipynb"
 
 
 def live_cells(path: Path) -> list[int]:
@@ -33,9 +36,6 @@ def live_cells(path: Path) -> list[int]:
     return [i for i in data if data[i]["text/plain"].startswith("Виджет")]
 
 
-WITH_CONTROLS = [path for path in sorted(NOTEBOOKS.glob("*.ipynb")) if live_cells(path)]
-
-
 def wait_for(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not condition():
@@ -43,17 +43,19 @@ def wait_for(condition: Callable[[], object], what: str, seconds: float = 60) ->
         time.sleep(0.2)
 
 
-@pytest.fixture
-def lab(tmp_path: Path) -> Iterator[str]:
-    """Address of a JupyterLab with copies of the notebooks and settings of its own.
+@pytest.fixture(scope="session")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Copies of the notebooks, which JupyterLab may change."""
+    root = tmp_path_factory.mktemp("lab") / "root"
+    return Path(shutil.copytree(NOTEBOOKS, root))
 
-    One for each test: kernels end with it, and it remembers a show that did not.
-    """
-    root = shutil.copytree(NOTEBOOKS, tmp_path / "root" / "notebooks").parent
-    (tmp_path / "config" / "labconfig").mkdir(parents=True)
-    (tmp_path / "config" / "labconfig" / "page_config.json").write_text(
-        NO_NEWS, "utf-8"
-    )
+
+@pytest.fixture(scope="session")
+def lab(root: Path) -> Iterator[str]:
+    """Address of a JupyterLab with settings of its own."""
+    folder = root.parent
+    (folder / "config/labconfig").mkdir(parents=True)
+    (folder / "config/labconfig/page_config.json").write_text(NO_NEWS, "utf-8")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -68,10 +70,10 @@ def lab(tmp_path: Path) -> Iterator[str]:
         "LabApp.expose_app_in_browser": True,
     }
     directories = {
-        f"JUPYTER_{name.upper()}_DIR": str(tmp_path / name)
+        f"JUPYTER_{name.upper()}_DIR": str(folder / name)
         for name in ("config", "data", "runtime")
     }
-    log = tmp_path / "log.txt"
+    log = folder / "log.txt"
     with log.open("w", encoding="utf-8") as output:
         server = subprocess.Popen(
             [*command, *(f"--{name}={value}" for name, value in options.items())],
@@ -87,11 +89,23 @@ def lab(tmp_path: Path) -> Iterator[str]:
 
     try:
         wait_for(answers, "JupyterLab answers")
-        address = f"http://127.0.0.1:{port}/lab/tree/notebooks"
-        yield f"{address}/{{name}}?token={token}&reset"
+        yield f"http://127.0.0.1:{port}/lab/tree/{{name}}?token={token}&reset"
     finally:
         server.terminate()
         server.wait(30)
+
+
+@pytest.fixture
+def open_notebook(lab: str, page: Page) -> Iterator[Callable[[str], Page]]:
+    """Open a notebook and wait for its kernel; shut the kernel down in the end."""
+
+    def open_(name: str) -> Page:
+        page.goto(lab.format(name=name))
+        page.wait_for_function(KERNEL_IS_CONNECTED, timeout=60_000)
+        return page
+
+    yield open_
+    page.evaluate(SHUT_DOWN)
 
 
 RUN_ALL = """async () => {
@@ -102,6 +116,7 @@ RUN_ALL = """async () => {
         m => [m.executionCount, m.outputs.toJSON().find(o => o.output_type === 'error')]
     );
 }"""
+SHUT_DOWN = "() => jupyterapp.shell.currentWidget.context.sessionContext.shutdown()"
 CELL = """async index => {
     const notebook = jupyterapp.shell.currentWidget.content;
     notebook.activeCellIndex = index;
@@ -117,15 +132,18 @@ KERNEL_IS_CONNECTED = """() => {
 
 
 def controls(cell: ElementHandle) -> list[ElementHandle]:
-    return cell.query_selector_all(".noUi-handle, select, input[type=checkbox]")
+    return cell.query_selector_all(
+        ".noUi-handle, select, input[type=checkbox], "
+        ".widget-toggle-button:not(.mod-active)"
+    )
 
 
 def move(control: ElementHandle) -> None:
-    """Give a slider, list or check box another value, with the mouse as in a hall."""
+    """Give the control another value, with the mouse as in a hall."""
     kind = control.evaluate("element => element.tagName")
     if kind == "SELECT":
         control.select_option(index=int(control.evaluate("e => !e.selectedIndex")))
-    elif kind == "INPUT":
+    elif kind in ("INPUT", "BUTTON"):
         control.click()
     else:
         track = control.evaluate_handle("e => e.closest('.noUi-base')").as_element()
@@ -150,19 +168,48 @@ def check_controls(cell: ElementHandle, index: int) -> None:
         )
 
 
-@pytest.mark.parametrize("path", WITH_CONTROLS, ids=lambda path: path.stem)
-def test_runs_and_shows(path: Path, lab: str, page: Page):
-    page.goto(lab.format(name=path.name))
-    page.wait_for_function(KERNEL_IS_CONNECTED, timeout=60_000)
+def run_all(page: Page) -> None:
+    """Run the notebook from top to bottom; nothing fails and nothing is left out."""
     executed = page.evaluate(RUN_ALL)
     assert [error for _, error in executed if error] == []
     assert [count for count, _ in executed] == list(range(1, len(executed) + 1))
-    for index in live_cells(path):
+
+
+EVERY_KIND = """
+import ipywidgets as widgets
+from matplotlib.figure import Figure
+
+from lecture_utils import live
+
+def draw(**values):
+    figure = Figure(figsize=(4, 2))
+    figure.text(0, 0.5, str(values))
+    return figure
+
+live(draw, "всё, чем управляют", a=widgets.IntSlider(1, 0, 9),
+     b=widgets.SelectionSlider(options="абв"), c=widgets.Dropdown(options="где"),
+     d=widgets.ToggleButtons(options="жз"), e=widgets.Checkbox(True))
+"""
+
+
+def test_every_kind_of_control(root: Path, open_notebook: Callable[[str], Page]):
+    """Of the notebooks' own controls every one is moved in every run of nbval."""
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    notebook = new_notebook(cells=[new_code_cell(EVERY_KIND)], metadata=kernel)
+    nbformat.write(notebook, root / "every_kind.ipynb")
+    page = open_notebook("every_kind.ipynb")
+    run_all(page)
+    cell = page.evaluate_handle(CELL, 0).as_element()
+    check_controls(cell, 0)
+    assert len(controls(cell)) == 5
+
+
+def test_runs_from_top_to_bottom(open_notebook: Callable[[str], Page]):
+    page = open_notebook(RESNET.name)
+    run_all(page)
+    for index in live_cells(RESNET):
         check_controls(page.evaluate_handle(CELL, index).as_element(), index)
-    live_show(path, page)
-
-
-# --- the live show --------------------------------------------------------------------
+    live_show(RESNET, page, run=True)
 
 
 START = "() => { jupyterapp.shell.currentWidget.content.activeCellIndex = 0 }"
@@ -175,8 +222,15 @@ SHOWN = """() => {
 FONT_SIZE = "element => parseFloat(getComputedStyle(element).fontSize)"
 
 
-def live_show(path: Path, page: Page) -> None:
-    """The show leaves no cell out; a cell runs and its controls work on the slide."""
+@pytest.mark.parametrize(
+    "path", [path for path in PATHS if path != RESNET], ids=lambda path: path.stem
+)
+def test_live_show(path: Path, open_notebook: Callable[[str], Page]):
+    live_show(path, open_notebook(path.name), run=False)
+
+
+def live_show(path: Path, page: Page, *, run: bool) -> None:
+    """The show leaves no cell out; ``run`` live cells on their slides, too."""
     cells = nbformat.read(path, as_version=4).cells
     types = [cell.metadata.get("slideshow", {}).get("slide_type") for cell in cells]
     wanted = [i for i, kind in enumerate(types) if kind not in ("skip", "notes")]
@@ -190,7 +244,7 @@ def live_show(path: Path, page: Page) -> None:
     while True:
         active, shown = page.evaluate(SHOWN)
         seen += shown
-        if active in live_cells(path):
+        if run and active in live_cells(path):
             cell = page.query_selector(".jp-Deck .jp-Cell.jp-mod-active")
             before = cell.query_selector("img.widget-image")
             page.keyboard.press("Control+Enter")

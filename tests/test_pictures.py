@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import nbformat
 import numpy as np
@@ -14,8 +15,11 @@ import pytest
 from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from pictures import SAME, changed_pictures, same_painter, similarity
+
+from tools.notebooks import WIDGET_VIEW
 
 ROOT = Path(__file__).parent.parent
 X = np.linspace(0, 6, 200)
@@ -84,6 +88,20 @@ def test_another_size_or_number_of_pictures_is_a_change():
     assert changed_pictures([output], []) == ["1 pictures are stored, 0 were drawn"]
 
 
+def run_nbval(source: str, output: NotebookNode, folder: Path) -> CompletedProcess:
+    """Run a notebook of one cell with the settings of this repository."""
+    cell = new_code_cell(source, execution_count=1, outputs=[output])
+    nbformat.write(new_notebook(cells=[cell]), folder / "one_cell.ipynb")
+    (folder / "conftest.py").write_text((ROOT / "conftest.py").read_text("utf-8"))
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", folder],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+
+
 @pytest.mark.skipif(not same_painter(), reason="another matplotlib than the locked one")
 @pytest.mark.parametrize("y", [2, 3])
 def test_nbval_run_fails_on_another_picture(tmp_path: Path, y: int):
@@ -106,15 +124,38 @@ display({{"image/png": png.getvalue()}}, raw=True)"""
     output = new_output(
         "display_data", {"image/png": base64.b64encode(png.getvalue()).decode()}
     )
-    cell = new_code_cell(source, execution_count=1, outputs=[output])
-    nbformat.write(new_notebook(cells=[cell]), tmp_path / "drawn.ipynb")
-    (tmp_path / "conftest.py").write_text((ROOT / "conftest.py").read_text("utf-8"))
-    result = subprocess.run(
-        [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", tmp_path],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-    )
+    result = run_nbval(source, output, tmp_path)
     assert ("similarity" in result.stdout) == (y != 2), result.stdout
     assert result.returncode == (y != 2)
+
+
+@pytest.mark.parametrize(
+    "shown, fault",
+    [
+        ("a + b", None),
+        ("a", "«b» = 9: the picture stays"),
+        ("next(number)", "«a» is back at 1, the picture is not"),
+        ("1 / a", "division by zero"),
+    ],
+)
+def test_nbval_run_fails_on_a_control_without_effect(
+    tmp_path: Path, shown: str, fault: str | None
+):
+    source = f"""from itertools import count
+import ipywidgets as widgets
+from matplotlib.figure import Figure
+from lecture_utils import live
+number = count()
+def draw(a, b):
+    figure = Figure(figsize=(2, 1))
+    figure.text(0, 0.5, str({shown}))
+    return figure
+live(draw, "число", a=widgets.IntSlider(1, 0, 9, description="a"),
+     b=widgets.Dropdown(options=[1, 9], description="b"))"""
+    view = {"model_id": "", "version_major": 2, "version_minor": 0}
+    output = new_output(
+        "display_data", {"text/plain": "Виджет: число", WIDGET_VIEW: view}
+    )
+    result = run_nbval(source, output, tmp_path)
+    assert result.returncode == bool(fault), result.stdout
+    assert (fault or "1 passed") in result.stdout

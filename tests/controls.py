@@ -1,0 +1,45 @@
+"""Moves the controls of a live picture; a test run does it in the notebook's kernel."""
+
+from collections.abc import Iterator
+
+import ipywidgets as widgets
+import torch
+from ipywidgets.widgets.widget import _instances
+
+
+def other_values(control: widgets.ValueWidget) -> Iterator[object]:
+    """Values to try: all that can be chosen from, and both ends of a slider."""
+    if isinstance(control, widgets.Checkbox):
+        values = [True, False]
+    elif isinstance(control, widgets.FloatLogSlider):
+        values = [control.base**control.min, control.base**control.max]
+    elif isinstance(control, (widgets.IntSlider, widgets.FloatSlider)):
+        values = [control.min, control.max]
+    else:  # options are values or (label, value)
+        values = [o[1] if isinstance(o, tuple) else o for o in control.options]
+    yield from (value for value in values if value != control.value)
+
+
+def move_all(model_id: str) -> None:
+    """Move every control below the displayed box ``model_id`` and back.
+
+    Raises:
+        AssertionError: a control leaves the picture as it was, or moved back it does
+            not bring the first picture back.
+    """
+    *controls, picture = _instances[model_id].children
+    assert controls, "a live picture with nothing to change it"
+    first = picture.value
+    with torch.random.fork_rng():  # the cells after this one draw the same numbers
+        for control in controls:
+            start = control.value
+            for value in list(other_values(control)):
+                before = picture.value
+                control.value = value
+                assert picture.value != before, (
+                    f"«{control.description}» = {value!r}: the picture stays"
+                )
+            control.value = start
+            assert picture.value == first, (
+                f"«{control.description}» is back at {start!r}, the picture is not"
+            )
