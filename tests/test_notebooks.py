@@ -9,6 +9,7 @@ import re
 import statistics
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -337,6 +338,15 @@ PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
 def test_notebook(path: Path, check: Rule):
     problems = list(check(reads(path.read_text(encoding="utf-8"))))
     assert not problems, "\n".join(["", *problems])
+
+
+@pytest.mark.parametrize(
+    "before, after", [*pairwise(PATHS)], ids=lambda path: path.stem
+)
+def test_neighbours_link_each_other(before: Path, after: Path):
+    texts = {path: prose(reads(path.read_text("utf-8"))) for path in (before, after)}
+    assert f"({after.name})" in texts[before]
+    assert f"({before.name})" in texts[after]
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
