@@ -156,7 +156,8 @@
     Reveal.slide(h, v, 99);
     const box = section.getBoundingClientRect();
     area = {
-      left: box.left, right: box.right,
+      left: box.left + limits.margin * scale,
+      right: box.right - limits.margin * scale,
       top: box.top, bottom: box.bottom - limits.footer * scale,
     };
     const repeated = section.querySelector('.celltag_continued')?.innerText ?? '';

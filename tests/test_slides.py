@@ -28,6 +28,7 @@ LIMITS = {  # px of a slide of 1280x720, before it is scaled to the screen
     "code": 16,
     "contrast": 4.5,
     "footer": 40,
+    "margin": 50,  # left and right
     "overlap": 4,  # lines of text may touch
     "glyphs": "".join(map(chr, TTFont(FONT).getBestCmap())),
 }

@@ -2,6 +2,7 @@
 
 from itertools import product
 from types import SimpleNamespace
+from urllib.error import URLError
 
 import pytest
 import torch
@@ -149,3 +150,30 @@ def test_weights_are_fetched_when_the_reader_asks(lecture, tmp_path, monkeypatch
     monkeypatch.setattr(TinyWeights, "get_state_dict", lambda self, **_: fetched)
     net, ready = lecture.load_model(tiny, TinyWeights.DEFAULT, download=True)
     assert ready and torch.equal(net.bias, fetched["bias"])
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>404</html>", None, "other"])
+def test_broken_weights_leave_a_random_network(
+    lecture, tmp_path, monkeypatch, capsys, content
+):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    file = lecture.weights_file(TinyWeights.DEFAULT)
+    file.parent.mkdir(parents=True)
+    torch.save(nn.Linear(3, 2).state_dict(), file)  # weights of another network
+    if content != "other":
+        file.write_bytes(file.read_bytes()[:500] if content is None else content)
+    net, ready = lecture.load_model(tiny, TinyWeights.DEFAULT)
+    assert not ready and net(torch.ones(1, 2)).shape == (1, 3)
+    shown = capsys.readouterr().out
+    assert "Веса не загрузились" in shown and str(file) in shown
+
+
+def test_no_network_leaves_a_random_network(lecture, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+
+    def no_network(self, **_):
+        raise URLError("Name or service not known")
+
+    monkeypatch.setattr(TinyWeights, "get_state_dict", no_network)
+    _, ready = lecture.load_model(tiny, TinyWeights.DEFAULT, download=True)
+    assert not ready and "Name or service not known" in capsys.readouterr().out
