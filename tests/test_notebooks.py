@@ -175,6 +175,8 @@ def outputs_fit_every_machine(nb: NotebookNode) -> Iterator[str]:
         text = output.get("text") or output.get("data", {}).get("text/plain", "")
         if output.output_type == "error":
             yield f"{name}: stored error {output.ename}: {output.evalue}"
+        if output.output_type == "execute_result":  # how a value looks may change
+            yield f"{name}: ends with a bare value; print it or assign it"
         for found in re.findall(r"0x[0-9a-f]{6,}|/(?:home|root|tmp|Users)/|\\x", text):
             yield f"{name}: output holds {found}, which differs between machines"
 
@@ -469,6 +471,10 @@ def test_code_in_text_is_left_alone():
         (
             {"output_type": "error", "ename": "E", "evalue": "", "traceback": []},
             "stored error",
+        ),
+        (
+            {"output_type": "execute_result", "data": {"text/plain": "Conv2d()"}},
+            "ends with a bare value",
         ),
     ],
 )
