@@ -77,6 +77,7 @@ def _png(figure: Figure) -> bytes:
             f"{_WIDEST} in"
         )
     drawn, png = io.BytesIO(), io.BytesIO()
+    # Hardly compressed, for it is read again at once.
     figure.savefig(drawn, dpi=_STORED_DPI, pil_kwargs={"compress_level": 1})
     plt.close(figure)
     # No transparency, which nothing needs, and no date and version: a tenth smaller,

@@ -1,13 +1,11 @@
 """Moves the controls of a live picture; a test run does it in the notebook's kernel."""
 
-from collections.abc import Iterator
-
 import ipywidgets as widgets
 import torch
 from ipywidgets.widgets.widget import _instances
 
 
-def other_values(control: widgets.ValueWidget) -> Iterator[object]:
+def other_values(control: widgets.ValueWidget) -> list[object]:
     """Values to try: all that can be chosen from, and both ends of a slider."""
     if isinstance(control, widgets.Checkbox):
         values = [True, False]
@@ -17,7 +15,7 @@ def other_values(control: widgets.ValueWidget) -> Iterator[object]:
         values = [control.min, control.max]
     else:  # options are values or (label, value)
         values = [o[1] if isinstance(o, tuple) else o for o in control.options]
-    yield from (value for value in values if value != control.value)
+    return [value for value in values if value != control.value]
 
 
 def move_all(model_id: str) -> None:
@@ -33,7 +31,7 @@ def move_all(model_id: str) -> None:
     with torch.random.fork_rng():  # the cells after this one draw the same numbers
         for control in controls:
             start = control.value
-            for value in list(other_values(control)):
+            for value in other_values(control):
                 before = picture.value
                 control.value = value
                 assert picture.value != before, (

@@ -128,7 +128,7 @@ PLANTED = {  # what is reported: what causes it
     "px outside the slide, bottom — <img>": text('<img alt="x" height="700">'),
     "px outside the slide, right — <span>": code("# " + "широко " * 20),
     "px outside the slide, right — <mjx-container>": text(f"$${'x + ' * 60} x$$"),
-    "px outside the slide, left": text('<b style="margin-left: -90px">Слева</b>'),
+    "px outside the slide, left": text('<b style="margin-left: -20px">Слева</b>'),
     "px outside the slide, top": text('<p style="margin-top: -200px">Выше</p>'),
     "clipped": text('<div style="height: 9px; overflow: hidden">Текст</div>'),
     "covers <p> Нижний": text('Нижний\n\n<p style="margin: -30px 0 0">Верхний</p>'),
