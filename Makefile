@@ -33,22 +33,22 @@ test: $(READY)  ## check everything that CI checks
 	$(BIN)/python -m pytest --nbval -n auto
 
 run: $(READY)  ## take in text from .edit/, execute the notebooks, store them
-	$(BIN)/python tools/notebooks.py run $(NB)
+	$(BIN)/python -m tools.notebooks run $(NB)
 
 edit: $(READY)  ## write the notebooks as text into .edit/
-	$(BIN)/python tools/notebooks.py edit $(NB)
+	$(BIN)/python -m tools.notebooks edit $(NB)
 
 slides: $(READY)  ## export the notebooks as offline slides into build/slides/
-	$(BIN)/python tools/slides.py $(NB)
+	$(BIN)/python -m tools.slides $(NB)
 
 pdf: $(READY)  ## print the slides into build/slides/, too; needs Chromium or Chrome
-	$(BIN)/python tools/slides.py --pdf $(NB)
+	$(BIN)/python -m tools.slides --pdf $(NB)
 
 student: $(READY)  ## copies without solutions and the list of exercises: build/student/
 	$(BIN)/python -m tools.student $(ADDRESS)
 
 stability: $(READY)  ## compare all outputs on many kinds of machine; prints a table
-	$(BIN)/python tools/stability.py $(SETTING)
+	$(BIN)/python -m tools.stability $(SETTING)
 
 bench: $(READY)  ## seconds and memory of notebooks and models; prints two tables
 	$(BIN)/python -m tools.bench

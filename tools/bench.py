@@ -27,10 +27,8 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, nn
 
 from lecture_utils.reference import Rules, rename
-from tools.notebooks import CELL_TIMEOUT, NOTEBOOKS, ROOT
-
-sys.path.insert(0, str(ROOT / "tests"))
-from definitions import definitions
+from tools.definitions import definitions
+from tools.notebooks import CELL_TIMEOUT, NOTEBOOKS
 
 # --- notebooks ------------------------------------------------------------------------
 

@@ -1,8 +1,8 @@
 """Edit notebooks as text, run them in place, and keep the files in one normal form.
 
-    python tools/notebooks.py edit  [NAME ...]   write .edit/NAME.py, cells as text
-    python tools/notebooks.py run   [NAME ...]   take in newer text, execute, normalise
-    python tools/notebooks.py check [NAME ...]   fail when a file is not in normal form
+    python -m tools.notebooks edit  [NAME ...]   write .edit/NAME.py, cells as text
+    python -m tools.notebooks run   [NAME ...]   take in newer text, execute, normalise
+    python -m tools.notebooks check [NAME ...]   fail when a file is not in normal form
 
 Without names, all notebooks. The normal form keeps what a reader sees and what nbval
 compares; everything that differs from run to run or machine to machine is dropped.

@@ -1,8 +1,8 @@
 """Offline reveal.js decks from the notebooks.
 
-    python tools/slides.py [NAME ...]         build/slides/NAME.html and index.html
-    python tools/slides.py --pdf [NAME ...]   and print them to build/slides/NAME.pdf
-    python tools/slides.py --png [NAME ...]   and draw build/slides/png/NAME-01.png …
+    python -m tools.slides [NAME ...]         build/slides/NAME.html and index.html
+    python -m tools.slides --pdf [NAME ...]   and print them to build/slides/NAME.pdf
+    python -m tools.slides --png [NAME ...]   and draw build/slides/png/NAME-01.png …
 
 Without names, all notebooks. The decks ask for nothing outside build/slides/.
 Printing and drawing need Chromium or Chrome; CHROMIUM may name its file.
@@ -31,7 +31,7 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
-TEMPLATE = ROOT / "tools/slides"
+TEMPLATE = ROOT / "tools/deck"
 OUT = ROOT / "build/slides"
 PACKAGES = ROOT / "build/vendor-packages"
 

@@ -1,8 +1,8 @@
 """The stored outputs of all notebooks, compared on many kinds of machine.
 
-    python tools/stability.py                  the settings that this machine can be
-    python tools/stability.py lowest highest   with the oldest and newest packages
-    python tools/stability.py --list           what there is
+    python -m tools.stability                  the settings that this machine can be
+    python -m tools.stability lowest highest   with the oldest and newest packages
+    python -m tools.stability --list           what there is
 
 Each setting is one strict `pytest --nbval` run; several conditions share one, so a
 failing run has to be looked into by hand. Prints a table; exits with 1 when any
@@ -32,7 +32,7 @@ CONTENT = (
     "notebooks",
     "pyproject.toml",
     "requirements.txt",
-    "tests",
+    "tools",
 )
 # Without network, and nothing may be written into the repository.
 SEALED = """ip link set lo up

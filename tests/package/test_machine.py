@@ -2,8 +2,8 @@
 
 import pytest
 
-from lecture_utils import environment
-from lecture_utils.environment import check_environment
+from lecture_utils import machine
+from lecture_utils.machine import check_environment
 
 
 def test_a_good_machine_passes(capsys):
@@ -33,7 +33,7 @@ def test_a_good_machine_passes(capsys):
 def test_a_problem_is_named_with_its_remedy(
     monkeypatch, capsys, target, replacement, problem
 ):
-    monkeypatch.setattr(environment, target, replacement)
+    monkeypatch.setattr(machine, target, replacement)
     assert not check_environment()
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("✘") and problem in line for line in lines), lines
@@ -43,6 +43,6 @@ def test_a_missing_font_is_named(monkeypatch, capsys):
     def not_found(*args, **kwargs):
         raise ValueError("no font")
 
-    monkeypatch.setattr(environment.font_manager, "findfont", not_found)
+    monkeypatch.setattr(machine.font_manager, "findfont", not_found)
     assert not check_environment()
     assert "✘ нет шрифта DejaVu Sans" in capsys.readouterr().out

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import timm
 import torch
-from definitions import definitions
+from tools.definitions import definitions
 from timm.layers import SEModule
 from timm.layers.cbam import CbamModule, ChannelAttn, SpatialAttn
 from timm.models.resnet import Bottleneck, ResNet

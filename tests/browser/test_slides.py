@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page, Route
 
 from tools import slides
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 CHECK = (Path(__file__).parent / "deck_check.js").read_text("utf-8")

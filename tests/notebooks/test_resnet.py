@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 import torchvision
-from definitions import definitions
+from tools.definitions import definitions
 from torch import nn
 
 from lecture_utils.data import digits

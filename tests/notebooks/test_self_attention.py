@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 import torch.nn.functional as F
-from definitions import definitions
+from tools.definitions import definitions
 from torch import nn
 from torchvision.models import vit_b_16
 from torchvision.models.vision_transformer import EncoderBlock, VisionTransformer

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 import torch.nn.functional as F
-from definitions import definitions
+from tools.definitions import definitions
 from torch import Tensor, nn
 
 from lecture_utils.reference import rename, same_as

@@ -7,7 +7,7 @@ from urllib.error import URLError
 import pytest
 import torch
 import torch.nn.functional as F
-from definitions import definitions
+from tools.definitions import definitions
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn

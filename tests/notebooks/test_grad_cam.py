@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from definitions import definitions
+from tools.definitions import definitions
 from torch import nn
 from torchvision import models
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from definitions import definitions
+from tools.definitions import definitions
 from PIL import Image as Pillow
 from torch import nn
 

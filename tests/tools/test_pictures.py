@@ -17,11 +17,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook, new_output
-from pictures import SAME, changed_pictures, same_painter, similarity
 
 from tools.notebooks import WIDGET_VIEW
+from tools.pictures import SAME, changed_pictures, same_painter, similarity
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 X = np.linspace(0, 6, 200)
 
 

@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 CONDA_NAMES = {
     "pytorch": "torch",
     "matplotlib-base": "matplotlib",  # without the Qt window system

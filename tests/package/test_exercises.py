@@ -12,8 +12,8 @@ from lecture_utils import exercise
 from lecture_utils.exercises import Wrong, expect, judge
 
 ANSWERS = [
-    import_module(f"answers.{path.stem}")
-    for path in sorted((Path(__file__).parent / "answers").glob("[a-z]*.py"))
+    import_module(f"tests.answers.{path.stem}")
+    for path in sorted((Path(__file__).parent.parent / "answers").glob("[a-z]*.py"))
 ]
 
 

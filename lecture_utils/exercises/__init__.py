@@ -5,6 +5,7 @@ import ctypes
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from pkgutil import iter_modules
 from threading import Timer, get_ident
 from typing import Any
 
@@ -52,7 +53,8 @@ def judge(number: str, answer: Any) -> str:
     Raises:
         KeyError: there is no such exercise.
     """
-    import_module("lecture_utils.checks")
+    for module in iter_modules(__path__):
+        import_module(f"{__name__}.{module.name}")
     if number not in _checks:
         raise KeyError(
             f"no exercise {number!r}; there are {', '.join(sorted(_checks))}"

@@ -36,7 +36,7 @@ from tools.notebooks import (
 
 # First lines of the cells whose output may differ: lists of versions, live progress.
 IGNORED_OUTPUTS = {
-    "from lecture_utils.environment import check_environment",  # versions, memory
+    "from lecture_utils.machine import check_environment",  # versions, memory
 }
 VARYING_PICTURES = {  # ids of the cells that draw a chaotic training
     "e1eb75f6",  # 04: errors of a plain network of 30 layers

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from definitions import definitions
+from tools.definitions import definitions
 from timm.layers.pos_embed_sincos import apply_rot_embed_cat, build_sincos2d_pos_embed
 from torch import nn
 from transformers.models.llama.modeling_llama import apply_rotary_pos_emb

@@ -8,8 +8,8 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbformat import NotebookNode
-from test_exercises import NUMBERS
 
+from tests.package.test_exercises import NUMBERS
 from tools.student import NOTEBOOKS, exercises, without_solutions
 
 PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
