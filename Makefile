@@ -17,7 +17,7 @@ LOCK_ARGS ?=
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 READY := .venv/.complete
 
-.PHONY: help lab test run edit slides pdf student stability bench lock clean
+.PHONY: help lab test seeds run edit slides pdf student stability bench lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*  ## /  make \1	/p' Makefile
@@ -31,6 +31,9 @@ test: $(READY)  ## check everything that CI checks
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/python -m pytest --nbval -n auto
+
+seeds: $(READY)  ## try the claims on seeds that the notebooks do not show
+	$(BIN)/python -m pytest -n auto -m seeds
 
 run: $(READY)  ## take in text from .edit/, execute the notebooks, store them
 	$(BIN)/python -m tools.notebooks run $(NB)

@@ -194,6 +194,7 @@ def test_explained_variance_knows_the_extremes(lecture):
 # --- measured claims ------------------------------------------------------------------
 
 
+@pytest.mark.seeds
 @pytest.mark.parametrize("seed", SEEDS)
 def test_where_and_what_of_the_last_block(lecture, streets, seed):
     net, accuracy = lecture.train_net(True, seed)
@@ -210,6 +211,7 @@ def test_untrained_gates_know_nothing(lecture, streets):
     assert abs(lecture.concentration(where[2], streets) - 1) < 0.1
 
 
+@pytest.mark.seeds
 @pytest.mark.parametrize("seed", SEEDS)
 def test_without_bn_the_last_gate_stays_open(lecture, streets, seed):
     net, _ = lecture.train_net(True, seed, norm=nn.Identity)

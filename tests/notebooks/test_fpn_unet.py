@@ -216,6 +216,7 @@ def recalls(lecture, streets, task, kinds, seed):
     ]
 
 
+@pytest.mark.seeds
 @pytest.mark.parametrize("seed", SEEDS)
 def test_small_things_need_the_pyramid_and_the_top_down_pathway(lecture, streets, seed):
     b, c, d = recalls(lecture, streets, lecture.which_side, "bcd", seed)
@@ -224,12 +225,14 @@ def test_small_things_need_the_pyramid_and_the_top_down_pathway(lecture, streets
     assert d[2] < c[2] + 0.05
 
 
+@pytest.mark.seeds
 @pytest.mark.parametrize("seed", SEEDS)
 def test_without_need_for_context_fpn_is_not_better(lecture, streets, seed):
     c, d = recalls(lecture, streets, lecture.kinds, "cd", seed)
     assert all(q < p + 0.05 for p, q in zip(c, d, strict=True))
 
 
+@pytest.mark.seeds
 @pytest.mark.parametrize("seed", SEEDS)
 def test_skips_sharpen_borders_and_the_shallow_one_most(lecture, seed):
     train, test = (

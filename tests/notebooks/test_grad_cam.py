@@ -294,6 +294,7 @@ def test_a_map_with_swapped_axes_is_noticed(lecture, monkeypatch):
 # --- claims for other initial weights -------------------------------------------------
 
 
+@pytest.mark.seeds
 @pytest.mark.parametrize("seed", SEEDS)
 def test_measures_beat_chance(lecture, trained, seed):
     net, accuracy = trained["остаточная", seed]
@@ -314,6 +315,7 @@ def test_measures_beat_chance(lecture, trained, seed):
     assert bright < chance / 2 and dark > 1.2 * chance
 
 
+@pytest.mark.seeds
 @pytest.mark.parametrize("seed", SEEDS)
 def test_maps_depend_on_the_weights(lecture, trained, seed):
     net, _ = trained["остаточная", seed]
@@ -329,6 +331,7 @@ def test_maps_depend_on_the_weights(lecture, trained, seed):
     assert lecture.share(lecture.pointing_hits(edges, lecture.mask)) > 0.8
 
 
+@pytest.mark.seeds
 @pytest.mark.parametrize("seed", SEEDS)
 def test_another_class_is_another_place(lecture, trained, seed):
     net, _ = trained["остаточная", seed]
@@ -349,6 +352,7 @@ def test_another_class_is_another_place(lecture, trained, seed):
     assert inside["conv3"] / 2 > inside["block2"] / 2 + 0.05
 
 
+@pytest.mark.seeds
 @pytest.mark.parametrize("seed", SEEDS)
 def test_plain_residual_and_attention(lecture, trained, seed):
     point, inside = {}, {}
@@ -363,6 +367,7 @@ def test_plain_residual_and_attention(lecture, trained, seed):
     assert inside["остаточная"] < inside["с CBAM"] - 0.02
 
 
+@pytest.mark.seeds
 @pytest.mark.parametrize("seed", SEEDS)
 def test_probability_of_a_sure_network(lecture, trained, seed):
     net, _ = trained["остаточная", seed]
@@ -374,6 +379,7 @@ def test_probability_of_a_sure_network(lecture, trained, seed):
     assert (probable.amax((1, 2)) / by_score).median() < 1e-6
 
 
+@pytest.mark.seeds
 @pytest.mark.parametrize("seed", SEEDS)
 def test_strided_convolutions_shift_the_map(lecture, trained, seed):
     strided = lecture.make_strided(seed)
@@ -398,6 +404,7 @@ def test_the_cell_of_a_resnet_stands_half_a_cell_aside(lecture):
     assert s * i + (s - 1) / 2 - centre.item() == pytest.approx(3.5, abs=1e-9)
 
 
+@pytest.mark.seeds
 @pytest.mark.parametrize("seed", SEEDS)
 def test_transformer(lecture, seed):
     net = lecture.make_vit(seed)

@@ -317,6 +317,7 @@ def trained(request, lecture) -> SimpleNamespace:
     )  # fmt: skip
 
 
+@pytest.mark.seeds
 def test_network_reads_digits_and_one_softmax_is_enough(lecture, trained):
     assert trained.history.val_error[-1] < 0.06
     assert trained.twice.val_error[1] - trained.history.val_error[1] > 0.1
@@ -329,6 +330,7 @@ def test_network_reads_digits_and_one_softmax_is_enough(lecture, trained):
     assert confidence.mean() > 0.9
 
 
+@pytest.mark.seeds
 def test_second_division_by_255(lecture, trained):
     net, x = trained.net, trained.x
     pale = lecture.predict(net, x / 255).softmax(1)
@@ -342,18 +344,21 @@ def test_second_division_by_255(lecture, trained):
         assert lecture.correlation(wrong["conv2d_2"], right["conv2d_2"]) < 0.1
 
 
+@pytest.mark.seeds
 def test_forgotten_permutation_stops_the_reading(lecture, trained):
     careless = lecture.ChannelsLast(trained.net, side=None)
     answers = lecture.predict(careless.eval(), trained.x).argmax(1)
     assert (answers == trained.y).double().mean() < 0.5
 
 
+@pytest.mark.seeds
 def test_first_kernels_stay_close_to_chance(lecture, trained):
     start = lecture.make_net(trained.seed).conv2d_1.weight
     change = trained.net.conv2d_1.weight - start
     assert change.norm() < 0.4 * start.norm()
 
 
+@pytest.mark.seeds
 def test_strongest_patches_are_alike(lecture, trained):
     peaks = lecture.predict(trained.net[:4], trained.x)
     fields = F.pad(trained.x, (6, 6, 6, 6)).unfold(2, 14, 2).unfold(3, 14, 2)[:, 0]
@@ -367,6 +372,7 @@ def test_strongest_patches_are_alike(lecture, trained):
     assert np.mean(chosen) > 0.7 and np.mean(control) < 0.4
 
 
+@pytest.mark.seeds
 def test_dead_neurons_can_be_cut_out(lecture, trained):
     peaks = lecture.largest(trained.net, trained.every)
     dead = [(peaks[name] == 0).double().mean() for name in lecture.LAYERS]
@@ -383,6 +389,7 @@ def test_dead_neurons_can_be_cut_out(lecture, trained):
     assert counts[0] < 2 / 3 * counts[1]
 
 
+@pytest.mark.seeds
 def test_occlusion_depends_on_what_covers(lecture, trained):
     x, y = trained.x[:64], trained.y[:64]
     erased = lecture.drops_by_ink(trained.net, x, y, fill=0.0)

@@ -246,6 +246,7 @@ def at(lecture, trained, factor, scheme, task):
 POSITIONAL = ("обучаемая", "синусы", "смещение", "RoPE")
 
 
+@pytest.mark.seeds
 @torch.no_grad()
 def test_order_needs_positions(lecture, trained):
     tokens, answers = lecture.order_task(1000, 10, seed=3)
@@ -258,6 +259,7 @@ def test_order_needs_positions(lecture, trained):
     assert lecture.accuracy(seeing(tokens.flip(1)), answers) == 0
 
 
+@pytest.mark.seeds
 def test_relative_schemes_keep_twice_the_length(lecture, trained):
     for task in lecture.TASKS:
         reach = partial(at, lecture, trained, task=task)
@@ -269,6 +271,7 @@ def test_relative_schemes_keep_twice_the_length(lecture, trained):
         assert min(four) < 0.95
 
 
+@pytest.mark.seeds
 @torch.no_grad()
 def test_attention_at_three_times_the_length(lecture, trained):
     tokens, answers = lecture.copy_task(300, 48, seed=4)
@@ -289,6 +292,7 @@ def test_attention_at_three_times_the_length(lecture, trained):
     assert (first[:, 3:] == torch.arange(45)).double().mean() > 0.99
 
 
+@pytest.mark.seeds
 def test_random_start_teaches_sinusoids_new_places(lecture, trained):
     gain = partial(at, lecture, trained, 4, task="копия")
     assert gain("сдвиг") > gain("синусы") + 0.25

@@ -52,6 +52,7 @@ def test_equal_to_torchvision(lecture, name, counts, size, mode):
     same_as("torchvision", ours, reference, torch.randn(size), atol=1e-9)
 
 
+@pytest.mark.seeds
 def test_only_the_deep_plain_network_depends_on_rounding(lecture):
     """So two pictures of the notebook may vary, and no others."""
     change = {}
@@ -89,6 +90,7 @@ def test_gradients_vanish_only_without_norm(lecture, seed):
     assert ratio(nn.BatchNorm2d, 0) > 5
 
 
+@pytest.mark.seeds
 @pytest.mark.parametrize("seed", SEEDS)
 def test_degradation_and_its_cure(lecture, seed):
     error = {}
@@ -99,6 +101,7 @@ def test_degradation_and_its_cure(lecture, seed):
     assert error[0, 30] > 5 * error[1, 30]
 
 
+@pytest.mark.seeds
 @pytest.mark.parametrize("seed", SEEDS)
 def test_identity_of_a_residual_net_survives_noise(lecture, seed):
     shallow = lecture.make_net(6, 1, seed=seed)

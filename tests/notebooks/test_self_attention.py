@@ -303,6 +303,7 @@ def test_softmax_saturates_without_the_scale(lecture, seed):
     assert 3 * plain[-1][2] < scaled[-1][2]
 
 
+@pytest.mark.seeds
 @pytest.mark.parametrize("seed", SEEDS)
 def test_reversing_is_learnt_with_an_antidiagonal_map(lecture, seed):
     net, history = lecture.train_reverser(place=True, seed=seed)
@@ -324,6 +325,7 @@ def streets(lecture) -> tuple[torch.Tensor, torch.Tensor]:
     return x, y
 
 
+@pytest.mark.seeds
 @pytest.mark.parametrize(("seed", "looking"), [(1, 0), (2, 0), (3, 1)])
 def test_a_layer_of_the_vit_looks_at_the_sign(lecture, streets, seed, looking):
     """Which layer does, depends on the initial weights, as the notebook remarks."""

@@ -310,6 +310,7 @@ def test_layers_until_everybody_sees_everybody(lecture):
 # --- relative positions ---------------------------------------------------------------
 
 
+@pytest.mark.seeds
 @pytest.mark.parametrize("seed", SEEDS)
 def test_relative_positions_solve_and_transfer(lecture, seed):
     everywhere, top, bottom = slice(None), slice(0, 2), slice(2, 4)

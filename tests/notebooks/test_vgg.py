@@ -89,6 +89,7 @@ def test_lonely_dots_are_found_one_by_one(lecture):
         assert y[n, 0, i, j] == lonely
 
 
+@pytest.mark.seeds
 def test_nonlinearity_pays_for_other_seeds_too(lecture):
     dots, answers = lecture.lonely_dots(64, seed=0)
     new_dots, new_answers = lecture.lonely_dots(64, seed=1)
