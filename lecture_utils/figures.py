@@ -1,18 +1,22 @@
 """Pictures with alt text, and live controls that redraw a picture."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
+import numpy as np
+import torch
 from IPython.display import display
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 from PIL import Image
+from torch import Tensor
 
 # Pixels per inch of the stored PNG and of its place on the page: sharp on dense
 # screens and on projectors, at most 1180 px wide on a slide.
 _STORED_DPI, _SHOWN_DPI = 150, 100
-_WIDEST = 11.8
+WIDEST = 11.8  # inches
 
 
 def show(figure: Figure, alt: str) -> None:
@@ -28,7 +32,8 @@ def show(figure: Figure, alt: str) -> None:
     png = _png(figure)
     if len(alt) < 20:
         raise ValueError(
-            f"alt text {alt!r} is too short: say what the picture shows and teaches"
+            f"подпись {alt!r} слишком коротка: скажите, что видно на рисунке "
+            "и чему он учит"
         )
     width, height = (round(inches * _SHOWN_DPI) for inches in figure.get_size_inches())
     display(
@@ -43,7 +48,8 @@ def live(
 ) -> None:
     """Display controls and a picture that ``draw(**values)`` redraws at every move.
 
-    ``title`` stands in for the controls where widgets cannot be shown.
+    ``title`` stands in for the controls where widgets cannot be shown. A slider
+    redraws when it is let go: a picture takes longer than the hand.
     """
     picture = widgets.Image(format="png", layout={"max_width": "100%"})
 
@@ -57,6 +63,8 @@ def live(
     for control in controls.values():
         control.style = {"description_width": "initial"}
         control.layout.width = "480px"
+        if control.has_trait("continuous_update"):
+            control.continuous_update = False
         control.observe(redraw, names="value")
     redraw()
     box = widgets.VBox([*controls.values(), picture])
@@ -64,17 +72,87 @@ def live(
     display({**bundle, "text/plain": f"Виджет: {title}"}, raw=True)
 
 
+def gallery(
+    pictures: Mapping[str, ArrayLike | Tensor],
+    *,
+    columns: int | None = None,
+    height: float = 2.4,
+    fontsize: float = 12,
+    **options: object,
+) -> Figure:
+    """Pictures side by side, each below its title, without axes.
+
+    Args:
+        pictures: title -> (H, W), (H, W, 3), or as networks take them (1, H, W),
+            (3, H, W); tensors may be on any device. Pixels keep sharp borders.
+        columns: pictures in a row; all of them by default.
+        height: of a row, inches.
+        options: of ``imshow`` (``cmap``, ``vmin``, ``vmax``, …).
+
+    Raises:
+        ValueError: no pictures, or one of another shape.
+    """
+    shown = {title: _for_imshow(picture) for title, picture in pictures.items()}
+    if not shown:
+        raise ValueError("картинок нет: нужна хотя бы одна")
+    columns = columns or len(shown)
+    rows = -(-len(shown) // columns)
+    widest = max(picture.shape[1] / picture.shape[0] for picture in shown.values())
+    width = min(WIDEST, columns * (height - 0.35) * widest + 0.2)
+    figure, axes = plt.subplots(
+        rows,
+        columns,
+        figsize=(width, rows * height),
+        layout="constrained",
+        squeeze=False,
+    )
+    for ax in axes.flat:
+        ax.set_axis_off()
+    for ax, (title, picture) in zip(axes.flat, shown.items(), strict=False):
+        ax.imshow(picture, **{"interpolation": "nearest"} | options)
+        ax.set_title(title, fontsize=fontsize)
+    return figure
+
+
+def _for_imshow(picture: ArrayLike | Tensor) -> np.ndarray:
+    """(H, W) or (H, W, 3) of a picture in any of the forms of `gallery`."""
+    if isinstance(picture, Tensor):
+        picture = picture.detach().cpu().numpy()
+    picture = np.asarray(picture)
+    if picture.ndim == 3 and picture.shape[0] in (1, 3) and picture.shape[2] != 3:
+        picture = picture.transpose(1, 2, 0)
+    if picture.ndim == 3 and picture.shape[2] == 1:
+        picture = picture[..., 0]
+    if picture.ndim != 2 and picture.shape[2:] != (3,):
+        raise ValueError(
+            f"форма картинки {picture.shape}, а нужна (H, W), (H, W, 3), "
+            "(1, H, W) или (3, H, W)"
+        )
+    return picture
+
+
+def without_noise(values: Tensor, of: Tensor | None = None) -> Tensor:
+    """Set what is only rounding to zero: it differs from processor to processor.
+
+    The floor is 1024 units of rounding of the largest absolute value of ``of``, the
+    tensor that ``values`` were computed from (by default ``values`` themselves).
+    """
+    size = (values if of is None else of).detach().abs().max()
+    floor = 2**10 * torch.finfo(values.dtype).eps * size
+    return values.where(values.abs() > floor, 0)
+
+
 def _png(figure: Figure) -> bytes:
     """Encode a figure and close it, so that it is neither shown twice nor kept."""
     if not isinstance(figure, Figure):
         raise TypeError(
-            f"expected a matplotlib Figure, got {type(figure).__name__}; "
-            "end the drawing function with `return figure`"
+            f"нужен рисунок matplotlib (Figure), а получено {type(figure).__name__}; "
+            "закончите функцию рисования строкой return figure"
         )
-    if figure.get_figwidth() > _WIDEST:
+    if figure.get_figwidth() > WIDEST:
         raise ValueError(
-            f"the figure is {figure.get_figwidth():.1f} in wide, a slide holds "
-            f"{_WIDEST} in"
+            f"ширина рисунка {figure.get_figwidth():.1f} дюйма, "
+            f"а на слайд помещается {WIDEST}"
         )
     drawn, png = io.BytesIO(), io.BytesIO()
     # Hardly compressed, for it is read again at once.

@@ -20,7 +20,8 @@ def rename(state: Mapping[str, Tensor], rules: Rules) -> dict[str, Tensor]:
     renamed = {_rename(key, rules): value for key, value in state.items()}
     if len(renamed) != len(state):
         raise ValueError(
-            f"the rules turn {len(state)} keys into {len(renamed)}: two keys collide"
+            f"правила превратили {len(state)} имён в {len(renamed)}: два параметра "
+            "получили одно имя"
         )
     return renamed
 
@@ -31,6 +32,25 @@ def _rename(key: str, rules: Rules) -> str:
     return key
 
 
+def twin(
+    ours: nn.Module, reference: nn.Module, rules: Rules | None = None
+) -> nn.Module:
+    """Give our model the weights, the buffers and the mode of the reference.
+
+    The tensors are shared, not copied: a large model is in memory once, and ours may
+    be built on the device ``meta``. ``rules`` rename the reference's names into ours.
+
+    Returns:
+        ``ours``.
+
+    Raises:
+        RuntimeError: names or shapes do not fit; PyTorch lists them.
+    """
+    state = rename(reference.state_dict(), rules or {})
+    ours.load_state_dict(state, assign=True)
+    return ours.train(reference.training)
+
+
 def same_as(
     reference_name: str,
     ours: nn.Module,
@@ -38,6 +58,7 @@ def same_as(
     x: Tensor,
     *,
     rules: Rules | None = None,
+    copy: bool = False,
     atol: float = 1e-10,
 ) -> None:
     """Check that two models with the same weights give the same outputs and gradients.
@@ -50,12 +71,15 @@ def same_as(
     Args:
         reference_name: how the reference is called in the printed line.
         x: input of both models, (B, ...).
+        copy: give our model the reference's weights first, see `twin`.
         atol: largest absolute difference allowed, in units of the largest
             absolute value of the tensor compared when that exceeds one.
 
     Raises:
         AssertionError: shapes, parameter names or values differ; says which.
     """
+    if copy:
+        twin(ours, reference, rules)
     given, expected = _forward(reference, x)
     _backward(expected)
     gradients = {"x": given.grad} | {
@@ -69,12 +93,12 @@ def same_as(
 
     def compare(name: str, tensor: Tensor) -> None:
         if name not in gradients:
-            raise AssertionError(f"{name} has a gradient, its counterpart has none")
-        _close(f"gradient of {name}", tensor.grad, gradients.pop(name), atol)
+            raise AssertionError(f"у {name} есть градиент, а у его пары в эталоне нет")
+        _close(f"градиент по {name}", tensor.grad, gradients.pop(name), atol)
         tensor.grad = None
 
     given, out = _forward(ours, x)
-    _close("output", out, expected, atol)
+    _close("выход", out, expected, atol)
     # A gradient is compared as soon as it is ready, and freed: a large network
     # needs the memory for one set of gradients, not for two.
     hooks = [
@@ -88,7 +112,7 @@ def same_as(
         for hook in hooks:
             hook.remove()
     if gradients:
-        raise AssertionError(f"no gradient for {sorted(gradients)[:6]}")
+        raise AssertionError(f"нет градиента по {sorted(gradients)[:6]}")
     print(
         f"✔ совпадает с {reference_name}: выход {tuple(out.shape)} "
         f"и градиенты (тензоров: {count}), допуск {atol:.0e}"
@@ -114,14 +138,13 @@ def _backward(out: Tensor) -> None:
 def _close(what: str, ours: Tensor, reference: Tensor, atol: float) -> None:
     if ours.shape != reference.shape:
         raise AssertionError(
-            f"{what}: shape {tuple(ours.shape)}, "
-            f"the reference has {tuple(reference.shape)}"
+            f"{what}: форма {tuple(ours.shape)}, у эталона {tuple(reference.shape)}"
         )
     difference = _largest(ours - reference)
     scale = max(1.0, _largest(reference))
     if not difference <= atol * scale:  # also catches NaN
         raise AssertionError(
-            f"{what} differs by {difference:.2e}, allowed {atol * scale:.0e}"
+            f"{what} отличается на {difference:.2e}, допуск {atol * scale:.0e}"
         )
 
 

@@ -29,7 +29,7 @@ from IPython import get_ipython
 from IPython.display import HTML, display
 
 
-def setup(seed: int = 0, dtype: torch.dtype = torch.float64) -> torch.device:
+def setup(dtype: torch.dtype = torch.float64) -> torch.device:
     """Prepare a notebook: random seeds, precision, determinism, plot style, callouts.
 
     Training in float64 makes every printed number the same on any processor and
@@ -39,17 +39,15 @@ def setup(seed: int = 0, dtype: torch.dtype = torch.float64) -> torch.device:
     another one (``cuda``, ``cuda:1``).
 
     Raises:
-        ValueError: seed out of range, dtype not floating, malformed device name.
+        ValueError: dtype not floating, malformed device name.
         RuntimeError: the device asked for does not exist on this machine.
     """
-    if not isinstance(seed, int) or not 0 <= seed < 2**32:
-        raise ValueError(f"seed is {seed!r}, expected an integer in [0, 2**32)")
     if dtype not in (torch.float32, torch.float64):
-        raise ValueError(f"dtype is {dtype}, expected torch.float32 or torch.float64")
+        raise ValueError(f"dtype={dtype}, а нужен torch.float32 или torch.float64")
     device = _device(os.environ.get("LECTURE_DEVICE", "cpu"))
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
     torch.set_default_dtype(dtype)
     # use_deterministic_algorithms() would load torch's compiler first, for 3 s.
     torch.set_deterministic_debug_mode("warn")
@@ -79,18 +77,18 @@ def _device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError as error:
         raise ValueError(
-            f"LECTURE_DEVICE={name!r} is not a device name; use cpu, cuda or cuda:N"
+            f"LECTURE_DEVICE={name!r} — не имя устройства: нужно cpu, cuda или cuda:N"
         ) from error
     if device.type not in ("cpu", "cuda"):
         raise ValueError(
-            f"LECTURE_DEVICE={name!r}: only cpu and cuda support float64, "
-            "which keeps the results equal everywhere"
+            f"LECTURE_DEVICE={name!r}: подходят только cpu и cuda, в них есть float64, "
+            "с которым результаты всюду одинаковы"
         )
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise RuntimeError(
-            f"LECTURE_DEVICE={name!r}, but torch {torch.__version__} sees "
-            f"{torch.cuda.device_count()} CUDA devices; "
-            "unset LECTURE_DEVICE to run on the CPU"
+            f"LECTURE_DEVICE={name!r}, но torch {torch.__version__} видит видеокарт: "
+            f"{torch.cuda.device_count()}. Чтобы считать на процессоре, уберите "
+            "переменную LECTURE_DEVICE"
         )
     return device
 
@@ -107,8 +105,8 @@ def claim(text: str, condition: object) -> None:
         holds = bool(condition)
     except (RuntimeError, ValueError) as error:
         raise TypeError(
-            f"claim(…) got {type(condition).__name__} with many values; "
-            "reduce it with .all() or .any()"
+            f"claim(…) получил {type(condition).__name__} из многих значений; "
+            "сведите их к одному: .all() или .any()"
         ) from error
     if not holds:
         measured = "; ".join(_operands(sys._getframe(1)))

@@ -24,6 +24,21 @@ class History:
     val_loss: list[float] = field(default_factory=list)
     val_error: list[float] = field(default_factory=list)
 
+    def note(
+        self,
+        step: int,
+        train_loss: float,
+        train_error: float,
+        val_loss: float,
+        val_error: float,
+    ) -> None:
+        """Append one measurement."""
+        self.step.append(step)
+        self.train_loss.append(train_loss)
+        self.train_error.append(train_error)
+        self.val_loss.append(val_loss)
+        self.val_error.append(val_error)
+
 
 def fit(
     model: nn.Module,
@@ -31,7 +46,9 @@ def fit(
     val: tuple[Tensor, Tensor],
     *,
     steps: int,
-    optimizer: torch.optim.Optimizer,
+    lr: float | None = None,
+    weight_decay: float = 0.0,
+    optimizer: torch.optim.Optimizer | None = None,
     scheduler: torch.optim.lr_scheduler.LRScheduler | None = None,
     batch_size: int = 128,
     seed: int = 0,
@@ -42,10 +59,14 @@ def fit(
 ) -> History:
     """Train a classifier on tensors and measure it on both parts along the way.
 
+    With ``lr`` the usual recipe is used: AdamW, whose rate rises to ``lr`` and falls
+    to zero in one cycle (L. Smith, N. Topin, 2018). For any other one hand over an
+    ``optimizer`` and, if you like, a ``scheduler`` that changes its rate every step.
+
     Args:
         train, val: inputs (N, ...) and class labels (N,) int64.
         steps: optimizer steps; batches are drawn with replacement.
-        scheduler: changes the learning rate after every step.
+        lr, weight_decay: of the usual recipe.
         measure_every: steps between measurements of the val part and of as many
             first examples of the train part.
         measure_batch: examples measured at once; large models need a small number
@@ -57,20 +78,29 @@ def fit(
         measured is returned.
 
     Raises:
-        ValueError: empty data, unequal lengths or a wrong number of steps.
+        ValueError: empty data, unequal lengths, a wrong number of steps, or not
+            exactly one of ``lr`` and ``optimizer``.
         FloatingPointError: the loss is not finite; the step is named.
     """
     for name, (inputs, labels) in {"train": train, "val": val}.items():
         if len(inputs) == 0 or len(inputs) != len(labels):
             raise ValueError(
-                f"{name}: {len(inputs)} inputs and {len(labels)} labels; "
-                "expected equal numbers above zero"
+                f"{name}: примеров {len(inputs)}, меток {len(labels)}; "
+                "нужно поровну и хотя бы по одной"
             )
     if min(steps, batch_size, measure_every, measure_batch) < 1:
         raise ValueError(
             f"steps={steps}, batch_size={batch_size}, measure_every={measure_every}, "
-            f"measure_batch={measure_batch}: all must be positive"
+            f"measure_batch={measure_batch}: все числа должны быть больше нуля"
         )
+    if (lr is None) == (optimizer is None):
+        raise ValueError(
+            f"lr={lr}, optimizer={type(optimizer).__name__}: нужно одно из двух — "
+            "скорость обучения lr или готовый optimizer"
+        )
+    if optimizer is None:
+        optimizer = torch.optim.AdamW(model.parameters(), lr, weight_decay=weight_decay)
+        scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, steps)
     history = History()
     same_number = train[0][: len(val[0])], train[1][: len(val[0])]
     generator = torch.Generator().manual_seed(seed)
@@ -81,7 +111,9 @@ def fit(
     try:
         for step in progress:
             if step % measure_every == 0 or step == steps:
-                _measure(model, step, history, same_number, val, loss, measure_batch)
+                on_train = _measure(model, *same_number, loss, measure_batch)
+                on_val = _measure(model, *val, loss, measure_batch)
+                history.note(step, *on_train, *on_val)  # all or, interrupted, none
             if step == steps:
                 break
             model.train()
@@ -90,8 +122,8 @@ def fit(
             batch_loss = loss(model(inputs[batch]), labels[batch])
             if not torch.isfinite(batch_loss):
                 raise FloatingPointError(
-                    f"loss is {batch_loss.item()} at step {step}: "
-                    "lower the learning rate"
+                    f"на шаге {step} потери стали {batch_loss.item()}: "
+                    "уменьшите скорость обучения"
                 )
             optimizer.zero_grad()
             batch_loss.backward()
@@ -109,14 +141,16 @@ def fit(
 
 
 @torch.no_grad()
-def _measure(model, step, history, train, val, loss, measure_batch) -> None:
+def _measure(
+    model: nn.Module,
+    inputs: Tensor,
+    labels: Tensor,
+    loss: Callable[[Tensor, Tensor], Tensor],
+    measure_batch: int,
+) -> tuple[float, float]:
+    """Mean loss and share of wrong answers."""
     model.eval()
-    measured = {"step": step}
-    for part, (inputs, labels) in (("train", train), ("val", val)):
-        # In chunks: faster in the processor's cache, and memory stays bounded.
-        logits = torch.cat([model(chunk) for chunk in inputs.split(measure_batch)])
-        measured[f"{part}_loss"] = loss(logits, labels).item()
-        wrong = logits.argmax(1) != labels
-        measured[f"{part}_error"] = wrong.double().mean().item()
-    for name, value in measured.items():  # all or, when interrupted, none
-        getattr(history, name).append(value)
+    # In chunks: faster in the processor's cache, and memory stays bounded.
+    logits = torch.cat([model(chunk) for chunk in inputs.split(measure_batch)])
+    wrong = logits.argmax(1) != labels
+    return loss(logits, labels).item(), wrong.double().mean().item()

@@ -4,10 +4,13 @@ import io
 
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from lecture_utils import figures, live, show
+from lecture_utils.figures import gallery, without_noise
 
 ALT = "Прямая линия, проходящая через начало координат"
 
@@ -48,11 +51,11 @@ def test_the_same_figure_gives_the_same_bytes(displayed):
 
 
 def test_show_refuses_what_a_reader_or_a_slide_cannot_use():
-    with pytest.raises(ValueError, match="too short"):
+    with pytest.raises(ValueError, match="слишком коротка"):
         show(_line(), "график")
     with pytest.raises(TypeError, match="return figure"):
         show(None, ALT)
-    with pytest.raises(ValueError, match="slide holds"):
+    with pytest.raises(ValueError, match="на слайд"):
         show(plt.figure(figsize=(13, 2)), ALT)
 
 
@@ -63,6 +66,7 @@ def test_moving_a_control_redraws_the_picture(displayed):
     assert data["text/plain"] == "Виджет: наклон прямой"
     assert "application/vnd.jupyter.widget-view+json" in data
     picture = _picture()
+    assert not slider.continuous_update
     before = picture.value
     slider.value = 2
     assert picture.value != before
@@ -74,3 +78,32 @@ def _picture():
     """The picture widget made last."""
     instances = widgets.widget._instances.values()
     return [widget for widget in instances if isinstance(widget, widgets.Image)][-1]
+
+
+def test_a_gallery_takes_pictures_in_every_form():
+    generator = np.random.default_rng(0)
+    colour, grey = generator.random((3, 4, 6)), generator.random((4, 6))
+    forms = {
+        "тензор сети": torch.tensor(colour),
+        "массив": colour.transpose(1, 2, 0),
+        "серая": grey,
+        "серый тензор": torch.tensor(grey)[None],
+    }
+    figure = gallery(forms, columns=2, cmap="gray")
+    shown = [ax.images[0].get_array() for ax in figure.axes]
+    assert [ax.get_title() for ax in figure.axes] == list(forms)
+    assert np.array_equal(shown[0], shown[1]) and np.array_equal(shown[2], shown[3])
+    plt.close(figure)
+    with pytest.raises(ValueError, match=r"форма картинки \(2, 4, 6\)"):
+        gallery({"два канала": torch.zeros(2, 4, 6)})
+    with pytest.raises(ValueError, match="хотя бы одна"):
+        gallery({})
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_rounding_is_set_to_zero_and_nothing_else(dtype):
+    size = torch.tensor([100.0, 1.0], dtype=dtype)
+    eps = torch.finfo(dtype).eps
+    difference = torch.tensor([3 * eps, 100 * eps, 1.0, -1.0], dtype=dtype)
+    assert without_noise(difference, size).tolist() == [0, 0, *difference[2:].tolist()]
+    assert torch.equal(without_noise(size), size)

@@ -1,4 +1,4 @@
-"""The training loop and the metric classes."""
+"""The training loop."""
 
 import pytest
 import torch
@@ -61,12 +61,25 @@ def test_the_scheduler_is_stepped():
     assert scheduler.get_last_lr() == [0.125]
 
 
+def test_the_usual_recipe_is_adam_in_one_cycle():
+    torch.manual_seed(0)
+    model = nn.Linear(2, 2)
+    adam = torch.optim.Adam(model.parameters(), 0.1)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(adam, 0.1, 25)
+    by_hand = fit(model, _data(), _data(32), steps=25, optimizer=adam, scheduler=cycle)
+    assert _fit(optimizer=None, lr=0.1) == by_hand
+    assert _fit(optimizer=None, lr=0.1, weight_decay=0.5) != by_hand
+    assert len(_fit(optimizer=None, lr=0.1, steps=1).step) == 2
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"steps": 0}, "steps=0"),
-        ({"batch_size": 0}, "positive"),
+        ({"batch_size": 0}, "больше нуля"),
         ({"measure_batch": 0}, "measure_batch=0"),
+        ({"lr": 0.1}, "одно из двух"),
+        ({"optimizer": None}, "одно из двух"),
     ],
 )
 def test_bad_numbers_are_refused(changes, message):
@@ -78,9 +91,9 @@ def test_bad_data_are_refused():
     model = nn.Linear(2, 2)
     optimizer = torch.optim.SGD(model.parameters(), lr=1)
     x, y = _data()
-    with pytest.raises(ValueError, match="train: 0 inputs"):
+    with pytest.raises(ValueError, match="train: примеров 0"):
         fit(model, (x[:0], y[:0]), (x, y), steps=1, optimizer=optimizer)
-    with pytest.raises(ValueError, match="val: 64 inputs and 63 labels"):
+    with pytest.raises(ValueError, match="val: примеров 64, меток 63"):
         fit(model, (x, y), (x, y[1:]), steps=1, optimizer=optimizer)
 
 
@@ -88,7 +101,7 @@ def test_an_exploding_loss_stops_the_training():
     model = nn.Linear(2, 2)
     nn.init.constant_(model.weight, float("inf"))
     optimizer = torch.optim.SGD(model.parameters(), lr=1)
-    with pytest.raises(FloatingPointError, match="at step 0"):
+    with pytest.raises(FloatingPointError, match="на шаге 0"):
         fit(model, _data(), _data(), steps=1, optimizer=optimizer)
 
 
@@ -109,17 +122,3 @@ def test_ctrl_c_keeps_what_was_measured(capsys):
     assert {len(values) for values in vars(history).values()} == {3}
     assert not model.training
     assert "прервано на шаге 23 из 90" in capsys.readouterr().out
-
-
-def test_accuracy_equals_scikit_learn():
-    from sklearn.metrics import accuracy_score
-
-    from lecture_utils.metrics import Accuracy
-
-    generator = torch.Generator().manual_seed(0)
-    predictions = torch.randint(3, (50,), generator=generator).tolist()
-    references = torch.randint(3, (50,), generator=generator).tolist()
-    metric = Accuracy()
-    for part in (slice(0, 20), slice(20, 50)):
-        metric.add_batch(predictions=predictions[part], references=references[part])
-    assert metric.compute() == {"accuracy": accuracy_score(references, predictions)}
