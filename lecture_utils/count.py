@@ -23,3 +23,20 @@ def multiply_adds(model: Callable[..., object], *inputs: Tensor) -> int:
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(*inputs)
     return counter.get_total_flops() // 2  # PyTorch counts the two parts separately
+
+
+def multiply_adds_by_module(model: nn.Module, *inputs: Tensor) -> dict[str, int]:
+    """Multiply–adds of every submodule, its own submodules included.
+
+    Keys are the names of ``model.named_modules()``; ``""`` is the whole model. A module
+    that only moves numbers has none. See `multiply_adds`.
+    """
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(*inputs)
+    whole = type(model).__name__
+    counts = {
+        name.removeprefix(whole).removeprefix("."): sum(operations.values()) // 2
+        for name, operations in counter.get_flop_counts().items()
+        if name != "Global"
+    }
+    return {name: counts.get(name, 0) for name, _ in model.named_modules()}

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from lecture_utils.count import multiply_adds, parameters
+from lecture_utils.count import multiply_adds, multiply_adds_by_module, parameters
 
 
 def test_a_convolution_by_formula():
@@ -38,3 +38,12 @@ def test_nothing_is_kept_for_a_gradient():
 def test_parameters_and_operations_of_a_convolution_belong_together(k):
     conv = nn.Conv2d(4, 6, k, padding=k // 2, bias=False)
     assert multiply_adds(conv, torch.zeros(1, 4, 9, 9)) == 81 * parameters(conv)
+
+
+def test_parts_add_up_to_the_whole():
+    net = nn.Sequential(
+        nn.Conv2d(1, 2, 3), nn.Sequential(nn.Flatten(), nn.Linear(8, 5))
+    )
+    counts = multiply_adds_by_module(net, torch.zeros(1, 1, 4, 4))
+    assert counts == {"": 112, "0": 72, "1": 40, "1.0": 0, "1.1": 40}
+    assert counts[""] == multiply_adds(net, torch.zeros(1, 1, 4, 4))
