@@ -2,6 +2,7 @@
 
     python -m tools.stability                  the settings that this machine can be
     python -m tools.stability lowest highest   with the oldest and newest packages
+    python -m tools.stability noise 04_resnet  one setting, one notebook
     python -m tools.stability --list           what there is
 
 Each setting is one strict `pytest --nbval` run; several conditions share one, so a
@@ -17,15 +18,16 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
 
-ROOT = Path(__file__).resolve().parent.parent
-ENVIRONMENTS = ROOT / "build/environments"
+from tools.paths import BUILD, ROOT, notebooks
+
+ENVIRONMENTS = BUILD / "environments"
 CONTENT = (
     "conftest.py",
     "lecture_utils",
@@ -70,6 +72,7 @@ SETTINGS = {
         sealed=True,
     ),
     "student": Setting("copies for students", notebooks="build/student"),
+    "noise": Setting("one random ulp in every sum", {"LECTURE_NOISE": "1"}),
     "gpu": Setting("GPU", {"LECTURE_DEVICE": "cuda"}, possible=torch.cuda.is_available),
     "lowest": Setting(
         "oldest packages allowed", resolution="lowest-direct", asked_only=True
@@ -80,15 +83,22 @@ SETTINGS = {
 }
 
 
-def run(setting: Setting) -> tuple[str, bool]:
-    """The closing line of the run, and whether every output was the stored one."""
+def run(setting: Setting, names: Sequence[str] = ()) -> tuple[str, bool]:
+    """The closing line of the run, and whether every output was the stored one.
+
+    Without ``names``, all notebooks run.
+    """
     python = environment(setting.resolution) if setting.resolution else sys.executable
     command = [str(python), "-m", "pytest", "-q", "--nbval", "--nbval-current-env"]
     # Several kernels of several threads each would mostly wait for each other.
     alone = int(setting.variables.get("OMP_NUM_THREADS", 1)) > 1
-    command += ["-n", "1" if alone else "auto", setting.notebooks]
+    command += ["-n", "0" if len(names) == 1 else "1" if alone else "auto"]
+    command += [f"{setting.notebooks}/{name}.ipynb" for name in names] or [
+        setting.notebooks
+    ]
     with TemporaryDirectory() as home:
-        variables = os.environ | setting.variables | {"TMPDIR": home}
+        variables = os.environ | {"OMP_NUM_THREADS": "1"} | setting.variables
+        variables["TMPDIR"] = home
         root = ROOT
         if setting.moved:
             root = Path(home) / setting.moved
@@ -137,13 +147,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("names", nargs="*", metavar="SETTING")
+    parser.add_argument("names", nargs="*", metavar="SETTING|NOTEBOOK")
     parser.add_argument("--list", action="store_true", help="name all settings")
     arguments = parser.parse_args()
-    if unknown := set(arguments.names) - set(SETTINGS):
+    known = [path.stem for path in notebooks()]
+    if unknown := set(arguments.names) - set(SETTINGS) - set(known):
         parser.error(
-            f"no setting {', '.join(unknown)}; there are {', '.join(SETTINGS)}"
+            f"no setting or notebook {', '.join(unknown)}; "
+            f"there are {', '.join([*SETTINGS, *known])}"
         )
+    names = [name for name in arguments.names if name in known]
     if arguments.list:
         print("\n".join(f"{name:8} {s.what}" for name, s in SETTINGS.items()))
         return 0
@@ -151,13 +164,13 @@ def main() -> int:
     subprocess.run([sys.executable, "-m", "tools.student"], cwd=ROOT, check=True)
     failed = False
     print("\n| setting | outputs | seconds |\n|---|---|---|", flush=True)
-    for name in arguments.names or usual:
+    for name in [name for name in arguments.names if name in SETTINGS] or usual:
         setting = SETTINGS[name]
         if not setting.possible():
             print(f"| {setting.what} | not on this machine | |", flush=True)
             continue
         start = time.monotonic()
-        closing, same = run(setting)
+        closing, same = run(setting, names)
         failed |= not same
         seconds = time.monotonic() - start
         print(f"| {setting.what} | {closing} | {seconds:.0f} |", flush=True)
