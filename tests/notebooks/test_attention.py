@@ -172,7 +172,7 @@ def test_comparison_with_timm_finds_a_faulty_gate(lecture, fault):
     reference = lecture.randomise(ChannelAttn(32, rd_ratio=1 / 4))
     ours = lecture.Gated(getattr(lecture, fault)(32, 4))
     ours.load_state_dict(lecture.rename(reference.state_dict(), GATE), strict=False)
-    with pytest.raises(AssertionError, match="output differs"):
+    with pytest.raises(AssertionError, match="выход отличается"):
         lecture.same_as("timm", ours, reference, lecture.noise(2, 32, 9, 9), rules=GATE)
 
 

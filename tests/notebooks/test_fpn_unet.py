@@ -74,7 +74,7 @@ def test_fpn_equals_torchvision(lecture, size):
 def test_a_faulty_fpn_is_found(lecture, fault, monkeypatch):
     ours, reference = pair(lecture)
     monkeypatch.setattr(lecture.FPN, "forward", fault)
-    with pytest.raises(AssertionError, match="output differs"):
+    with pytest.raises(AssertionError, match="выход отличается"):
         same_as("torchvision", ours, reference, torch.randn(1, 3, 17, 9), rules=RULES)
 
 
@@ -85,7 +85,7 @@ def test_bilinear_instead_of_nearest_is_found(lecture, monkeypatch):
         return F.interpolate(x, size=like.shape[-2:], mode="bilinear")
 
     monkeypatch.setitem(lecture.names, "upsample", bilinear)
-    with pytest.raises(AssertionError, match="output differs"):
+    with pytest.raises(AssertionError, match="выход отличается"):
         same_as("torchvision", ours, reference, torch.randn(1, 3, 17, 9), rules=RULES)
 
 

@@ -268,7 +268,7 @@ def test_a_fault_in_the_layout_is_found(lecture, float64, fault):
     net = _random_net(lecture, 0)
     ours = lecture.ChannelsLast(net).eval()
     fault(ours)
-    with pytest.raises(AssertionError, match="output differs"):
+    with pytest.raises(AssertionError, match="выход отличается"):
         same_as("torch", ours, net, torch.rand(2, 1, 28, 28))
 
 

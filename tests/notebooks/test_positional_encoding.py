@@ -61,7 +61,7 @@ def test_attention_with_positions_is_another_one(lecture, name):
     ours = getattr(lecture, name)(8)
     if name == "RelativeAttention":  # starts at zero
         nn.init.normal_(ours.b)
-    with pytest.raises(AssertionError, match="output differs"):
+    with pytest.raises(AssertionError, match="выход отличается"):
         same_as("torch", ours, as_torch(ours, 8), torch.randn(2, 5, 8), rules=RULES)
 
 
@@ -124,7 +124,7 @@ def tensor2tensor(d, base=10_000.0):
 def test_wrong_frequencies_are_found(lecture, wrong, monkeypatch):
     monkeypatch.setitem(lecture.names, "frequencies", wrong)
     ours = lecture.PositionalEncoding(16)
-    with pytest.raises(AssertionError, match="output differs"):
+    with pytest.raises(AssertionError, match="выход отличается"):
         same_as("M", ours, lecture.MarianEncoding(16, 50), torch.rand(1, 50, 16))
 
 

@@ -75,7 +75,7 @@ def test_a_lost_skip_connection_is_found(lecture):
     ours.load_state_dict(reference.state_dict())
     ours.layer3[1].downsample = nn.Conv2d(256, 256, 1).requires_grad_(False)
     nn.init.zeros_(ours.layer3[1].downsample.weight)
-    with pytest.raises(AssertionError, match="output differs"):
+    with pytest.raises(AssertionError, match="выход отличается"):
         same_as("torchvision", ours.eval(), reference.eval(), torch.randn(1, 3, 64, 64))
 
 

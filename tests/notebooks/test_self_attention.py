@@ -103,7 +103,7 @@ def test_a_fault_in_attention_is_found(lecture, fault):
         lecture.names["attention"],
     )
     try:
-        with pytest.raises(AssertionError, match="output differs"):
+        with pytest.raises(AssertionError, match="выход отличается"):
             x = torch.randn(3, 2, 1, 6, 5)
             same_as("torch", lecture.Ours(mask), lecture.Library(mask), x)
     finally:
@@ -135,7 +135,7 @@ def test_heads_cut_without_transposing_are_found(lecture):
     right = lecture.names["split_heads"]
     lecture.names["split_heads"] = lambda x, h: x.reshape(len(x), h, x.shape[1], -1)
     try:
-        with pytest.raises(AssertionError, match="output differs"):
+        with pytest.raises(AssertionError, match="выход отличается"):
             same_as("torch", ours, reference, torch.randn(2, 6, 12))
     finally:
         lecture.names["split_heads"] = right
@@ -257,7 +257,7 @@ def test_a_fault_in_the_vit_is_found(lecture, plant):
     reference = randomised(VisionTransformer(16, 8, 2, 2, 8, 12, num_classes=3))
     ours = lecture.copy_weights(lecture.ViT(16, 8, 8, 2, 2, 12, 3), reference)
     plant(ours)
-    with pytest.raises(AssertionError, match="output differs"):
+    with pytest.raises(AssertionError, match="выход отличается"):
         x = torch.randn(2, 3, 16, 16)
         same_as("torchvision", ours, reference, x, rules=lecture.VIT_RULES)
 

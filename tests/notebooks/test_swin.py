@@ -122,7 +122,7 @@ def test_a_lost_mask_is_found(lecture):
     everything = lecture.names["shift_mask"]
     lecture.names["shift_mask"] = lambda *args: torch.ones_like(everything(*args))
     try:
-        with pytest.raises(AssertionError, match="output differs"):
+        with pytest.raises(AssertionError, match="выход отличается"):
             same_as("regions", layer, reference, torch.randn(1, 8, 8, 6), rules=INNER)
     finally:
         lecture.names["shift_mask"] = everything
@@ -136,7 +136,7 @@ def test_a_transposed_index_is_found(lecture):
     index = lecture.names["relative_index"]
     lecture.names["relative_index"] = lambda M: index(M).T
     try:
-        with pytest.raises(AssertionError, match="output differs"):
+        with pytest.raises(AssertionError, match="выход отличается"):
             same_as("torchvision", ours, reference, torch.randn(1, 6, 6, 6))
     finally:
         lecture.names["relative_index"] = index
@@ -243,7 +243,7 @@ def test_zero_padding_instead_of_clamping_is_found(lecture):
         torch.arange(L)[:, None] + torch.arange(k) - k // 2
     ).clamp(0, L - 1)
     try:
-        with pytest.raises(AssertionError, match="output differs"):
+        with pytest.raises(AssertionError, match="выход отличается"):
             same_as("loops", layer, reference, torch.randn(1, 6, 6, 6), rules=INNER)
     finally:
         lecture.names["neighbours"] = right
