@@ -23,6 +23,8 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
+from tools.cells import WIDGET_VIEW, slide_type
+
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
 EDIT = ROOT / ".edit"
@@ -37,8 +39,9 @@ KERNELSPEC = {
     "name": "python3",
 }
 # How the live show (jupyterlab-slideshow) looks; reading is not affected. Sizes suit a
-# projector of any resolution, code is hidden where the exported slides hide it, and
-# the picture that stands in for a control gives way to the control itself.
+# projector of any resolution, code is hidden where the exported slides hide it, code
+# of which they show an excerpt can be scrolled, and the picture that stands in for a
+# control gives way to the control itself.
 SHOW_STYLE = {
     "--jp-cell-padding": "6px",
     "--jp-content-font-size1": "max(22px, 1.72vw)",
@@ -48,6 +51,10 @@ SHOW_STYLE = {
     "& img": {"zoom": "max(1, tan(atan2(100vw, 1280px)))"},
     "& .jp-OutputArea-promptOverlay": {"display": "none"},  # covers the controls
     "& [data-jpf-cell-tags*='hide-input'] .jp-Cell-inputWrapper": {"display": "none"},
+    "& [data-jpf-cell-tags*='slide:'] .jp-Cell-inputWrapper": {
+        "max-height": "55vh",
+        "overflow-y": "auto",
+    },
     "& :has(.widget-image) + [data-jpf-cell-tags*='hide-input'] .jp-RenderedImage": {
         "display": "none"  # not the whole cell: it must be able to take the focus
     },
@@ -74,7 +81,6 @@ if importlib.util.find_spec("lecture_utils") is None:
     import sys
     subprocess.run([sys.executable, "-m", "pip", "install", "-q", SOURCE],
                    check=True)"""
-WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 class NotebookError(Exception):
@@ -114,7 +120,7 @@ def normalise(nb: NotebookNode) -> NotebookNode:
         cell.metadata = nbformat.from_dict(
             {key: cell.metadata[key] for key in CELL_KEYS if cell.metadata.get(key)}
         )
-        if cell.metadata.get("slideshow") == {"slide_type": "-"}:
+        if slide_type(cell) == "-":
             # JupyterLab writes the same as ""; a "-" the live show leaves out.
             cell.metadata["slideshow"] = {"slide_type": ""}
         if cell.cell_type != "code":

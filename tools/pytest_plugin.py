@@ -10,10 +10,10 @@ from jupyter_client import BlockingKernelClient
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+from tools.cells import WIDGET_VIEW
 from tools.pictures import changed_pictures, same_painter
 
 GIB = 2**30
-WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 CONTROLS = find_spec("tools.controls").origin
 NOISE = find_spec("tools.noise").origin
 # Notebooks that run side by side share the cores: one thread each.

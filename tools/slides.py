@@ -29,6 +29,8 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 from PIL import Image
 
+from tools.cells import WIDGET_VIEW, excerpt, slide_type, tags
+
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
 TEMPLATE = ROOT / "tools/deck"
@@ -56,7 +58,6 @@ VENDOR = (
 )
 
 READER_ONLY = {"exercise", "solution"}  # cell tags
-WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 # --- from a notebook to a talk --------------------------------------------------------
@@ -66,8 +67,9 @@ def talk(nb: NotebookNode) -> NotebookNode:
     """A copy of the notebook without what only its reader needs.
 
     Left out: skipped cells, exercises and solutions, widget views (a static picture
-    follows each of them), the source of cells tagged ``hide-input``. A slide of which
-    nothing but notes is left disappears; one without a heading repeats the last one.
+    follows each of them), the source of cells tagged ``hide-input``, and all but the
+    telling lines of cells tagged ``slide:NAME``. A slide of which nothing but notes is
+    left disappears; one without a heading repeats the last one.
     """
     nb = deepcopy(nb)
     slides: list[list[NotebookNode]] = [[]]
@@ -84,7 +86,7 @@ def talk(nb: NotebookNode) -> NotebookNode:
         elif heading:
             again = {"tags": ["continued"], "slideshow": {"slide_type": "slide"}}
             nb.cells.append(new_markdown_cell(heading, metadata=again))
-            cells[0].metadata["slideshow"]["slide_type"] = "-"
+            cells[0].metadata["slideshow"]["slide_type"] = ""
         nb.cells += cells
     return nb
 
@@ -105,20 +107,16 @@ def shown_cells(slide: list[NotebookNode]) -> list[NotebookNode]:
 
 def for_talk(cell: NotebookNode) -> NotebookNode | None:
     """The cell as a talk shows it, or None."""
-    tags = set(cell.metadata.get("tags", ()))
-    if slide_type(cell) == "skip" or tags & READER_ONLY:
+    if slide_type(cell) == "skip" or READER_ONLY & {*tags(cell)}:
         return None
     if cell.cell_type == "markdown":
         cell.source = re.sub(r"\]\(([\w-]+)\.ipynb\b", r"](\1.html", cell.source)
         return cell
     cell.outputs = [o for o in cell.outputs if WIDGET_VIEW not in o.get("data", {})]
-    hidden = "hide-input" in tags
+    cell.source = excerpt(cell)
+    hidden = "hide-input" in tags(cell)
     cell.metadata["transient"] = {"remove_source": hidden}
     return cell if cell.outputs or not hidden else None
-
-
-def slide_type(cell: NotebookNode) -> str:
-    return cell.metadata.get("slideshow", {}).get("slide_type", "-")
 
 
 # --- from a talk to files -------------------------------------------------------------

@@ -15,7 +15,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import ElementHandle, Page
 
-from tools.notebooks import NOTEBOOKS, WIDGET_VIEW
+from tools.cells import WIDGET_VIEW
+from tools.notebooks import NOTEBOOKS
 
 NO_NEWS = (
     '{"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}}'

@@ -17,6 +17,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from playwright.sync_api import Browser, Page, Route
 
 from tools import slides
+from tools.cells import WIDGET_VIEW, slide_type
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -200,7 +201,7 @@ def luminance(rgb: np.ndarray) -> float:
 
 
 WIDGET = new_output(
-    "display_data", {slides.WIDGET_VIEW: {"model_id": "0"}, "text/plain": "Виджет"}
+    "display_data", {WIDGET_VIEW: {"model_id": "0"}, "text/plain": "Виджет"}
 )
 NOTEBOOK = new_notebook(
     metadata={"title": "Лекция & «слайды»"},
@@ -224,15 +225,15 @@ NOTEBOOK = new_notebook(
 
 def test_talk_shows_what_a_hall_needs():
     cells = slides.talk(NOTEBOOK).cells
-    assert [(cell.source, slides.slide_type(cell)) for cell in cells] == [
+    assert [(cell.source, slide_type(cell)) for cell in cells] == [
         ("# Название", "slide"),
         ("заметка", "notes"),
         ("появится", "fragment"),
         ("Смотрите [дальше](05_next.html#часть)", "slide"),
-        ("show(draw())", "-"),
+        ("show(draw())", None),
         ("## Раздел", "slide"),
         ("## Раздел", "slide"),
-        ("продолжение", "-"),
+        ("продолжение", ""),
     ]
 
 

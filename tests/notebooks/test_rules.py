@@ -24,11 +24,11 @@ from nbformat.v4 import (
     reads,  # as stored: nbformat.read would mend faults silently
 )
 
+from tools.cells import WIDGET_VIEW, excerpt, slide_type, tags, telling_names
 from tools.notebooks import (
     NO_SOURCE,
     NOTEBOOKS,
     START,
-    WIDGET_VIEW,
     NotebookError,
     normalise,
     where,
@@ -65,14 +65,6 @@ def cells(nb: NotebookNode, kind: str) -> list[tuple[str, NotebookNode]]:
 
 def outputs(nb: NotebookNode) -> list[tuple[str, NotebookNode]]:
     return [(name, out) for name, cell in cells(nb, "code") for out in cell.outputs]
-
-
-def tags(cell: NotebookNode) -> list[str]:
-    return cell.metadata.get("tags", [])
-
-
-def slide_type(cell: NotebookNode) -> str | None:
-    return cell.metadata.get("slideshow", {}).get("slide_type")
 
 
 def plain(text: str) -> str:
@@ -216,6 +208,9 @@ def cells_are_small(nb: NotebookNode) -> Iterator[str]:
         lengths.append(len(lines))
         on_slide = slide_type(cell) in SHOWN and "hide-input" not in tags(cell)
         high, wide = (15, 72) if on_slide else (20, 79)
+        if telling_names(cell):
+            yield from excerpt_faults(name, cell)
+            high = 60
         if len(lines) > high:
             yield f"{name}: {len(lines)} lines, at most {high}"
         for line in lines:
@@ -223,6 +218,17 @@ def cells_are_small(nb: NotebookNode) -> Iterator[str]:
                 yield f"{name}: {len(line)} columns, at most {wide}: {line}"
     if lengths and statistics.median(lengths) > 8:
         yield f"median length of code cells {statistics.median(lengths)}, at most 8"
+
+
+def excerpt_faults(name: str, cell: NotebookNode) -> Iterator[str]:
+    """What a slide shows of a long cell is judged like other slides."""
+    try:
+        shown = excerpt(cell).splitlines()
+    except ValueError as error:
+        yield f"{name}: {error}"
+        return
+    if len(shown) > 15:
+        yield f"{name}: {len(shown)} lines on the slide, at most 15"
 
 
 @rule
@@ -437,6 +443,27 @@ def test_faulty_text_is_noticed(text: str, problem: str):
     nb = sound()
     nb.cells[0].source += f"\n\n{text}"
     assert any(problem in line for line in faults(nb))
+
+
+@pytest.mark.parametrize(
+    ("more", "tag", "problem"),
+    [
+        (50, "slide:forward", None),
+        (60, "slide:forward", "at most 60"),
+        (50, "slide:__init__", "lines on the slide, at most 15"),
+        (50, "slide:backward", "slide:backward, but the cell defines no"),
+        (50, "forward", "lines, at most 15"),
+    ],
+)
+def test_long_cells_show_their_telling_lines(more: int, tag: str, problem: str | None):
+    nb = sound()
+    nb.cells[2].source = "class A:\n    def __init__(self):"
+    nb.cells[2].source += "\n        self.a = 1" * more
+    nb.cells[2].source += "\n    def forward(self, x):\n        return x"
+    nb.cells[2].metadata.tags = [tag]
+    found = faults(nb)
+    assert len(found) == (problem is not None)
+    assert problem is None or problem in found[0]
 
 
 def test_code_in_text_is_left_alone():
