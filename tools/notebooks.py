@@ -1,20 +1,25 @@
 """Edit notebooks as text, run them in place, and keep the files in one normal form.
 
-    python -m tools.notebooks edit  [NAME ...]   write .edit/NAME.py, cells as text
-    python -m tools.notebooks run   [NAME ...]   take in newer text, execute, normalise
-    python -m tools.notebooks check [NAME ...]   fail when a file is not in normal form
+    python -m tools.notebooks edit [NAME ...]   write .edit/NAME.py, cells as text
+    python -m tools.notebooks run  [NAME ...]   take in changed text, execute, normalise
 
-Without names, all notebooks. The normal form keeps what a reader sees and what nbval
-compares; everything that differs from run to run or machine to machine is dropped.
+Without names, all notebooks. Both commands stop when notebook and text have both
+changed since they said the same; with --force `edit` takes the notebook, `run` takes
+the text, and the other one is kept in .edit/ with the ending .old.
+
+The normal form keeps what a reader sees and what nbval compares; everything that
+differs from run to run or machine to machine is dropped.
 """
 
-import argparse
 import hashlib
+import json
 import os
 import re
+import shutil
 import sys
 import time
 from pathlib import Path
+from typing import NoReturn
 
 import jupytext
 import nbformat
@@ -23,10 +28,10 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
+from tools import command_line
 from tools.cells import WIDGET_VIEW, slide_type
+from tools.paths import NOTEBOOKS, ROOT, notebooks
 
-ROOT = Path(__file__).resolve().parent.parent
-NOTEBOOKS = ROOT / "notebooks"
 EDIT = ROOT / ".edit"
 TEXT_FORMAT = "py:percent"
 CELL_TIMEOUT = 180  # seconds, as in `make test`
@@ -193,42 +198,87 @@ def read(path: Path) -> NotebookNode:
     return nbformat.read(path, as_version=4)
 
 
-def changed_text(name: str) -> bool:
-    """Does the text hold changes that the notebook does not have yet?"""
+def changed(name: str) -> set[str]:
+    """Which sides, "notebook" and "text", have changed since they said the same."""
     stored, text = paths(name)
-    return text.exists() and (
-        not stored.exists() or text.stat().st_mtime > stored.stat().st_mtime
+    if not text.exists():
+        return {"notebook"}
+    if not stored.exists():
+        return {"text"}
+    now = digests(read(stored), text.read_text(encoding="utf-8"))
+    if now["notebook"] == now["text"]:
+        return set()
+    before = json.loads(note(name).read_text()) if note(name).exists() else {}
+    return {side for side in now if now[side] != before.get(side)}
+
+
+def note(name: str) -> Path:
+    """The file with the digests of both sides when they last said the same."""
+    return EDIT / f"{name}.json"
+
+
+def digests(nb: NotebookNode, text: str) -> dict[str, str]:
+    """What changes with a side; outputs do not count."""
+    return {"notebook": digest(as_text(nb), 64), "text": digest(text, 64)}
+
+
+def remember(name: str, nb: NotebookNode, text: str) -> None:
+    """Note that the notebook and the text say the same."""
+    note(name).write_text(json.dumps(digests(nb, text)))
+
+
+def refuse(name: str) -> NoReturn:
+    raise NotebookError(
+        f"notebook and .edit/{name}.py have both changed. Decide for one of them, the "
+        "other is kept in .edit/ with the ending .old:\n"
+        f"    python -m tools.notebooks edit --force {name}   takes the notebook\n"
+        f"    python -m tools.notebooks run --force {name}    takes the text"
     )
 
 
-def edit(name: str) -> str:
+def edit(name: str, force: bool = False) -> str:
     """Write the notebook as text, unless the text holds changes of its own."""
     stored, text = paths(name)
-    if changed_text(name):
-        return f"kept {text.relative_to(ROOT)}: newer than the notebook"
+    sides = changed(name)
+    if sides == {"text"}:
+        return f"kept {text.relative_to(ROOT)}: it holds changes, `run` takes them in"
     nb = read(stored)
+    if not sides:
+        remember(name, nb, text.read_text(encoding="utf-8"))
+        return f"{text.relative_to(ROOT)} is as the notebook"
+    if "text" in sides:
+        if not force:
+            refuse(name)
+        text.replace(text.with_suffix(".py.old"))
     source = as_text(nb)
     if [c.source for c in from_text(source, nb).cells] != [c.source for c in nb.cells]:
         raise NotebookError("a cell changes in the text form (a `# %%` inside it?)")
     EDIT.mkdir(exist_ok=True)
     text.write_text(source, encoding="utf-8")
-    # The same age as the notebook: only an edit makes the text newer.
-    os.utime(text, (stored.stat().st_mtime,) * 2)
+    remember(name, nb, source)
     return f"wrote {text.relative_to(ROOT)}"
 
 
 # --- execute --------------------------------------------------------------------------
 
 
-def run(name: str) -> str:
+def run(name: str, force: bool = False) -> str:
     """Execute the notebook from its first to its last cell and store it normalised."""
     stored, text = paths(name)
+    sides = changed(name)
+    if len(sides) == 2 and not force:
+        refuse(name)
     nb = read(stored) if stored.exists() else None
-    if changed_text(name):
-        nb = from_text(text.read_text(encoding="utf-8"), nb)
+    if "text" in sides:
+        source = text.read_text(encoding="utf-8")
+        nb = from_text(source, nb)
     start = time.monotonic()
     execute(nb)
+    if len(sides) == 2:
+        shutil.copyfile(stored, EDIT / f"{name}.ipynb.old")
     write(normalise(nb), stored)
+    if "text" in sides:
+        remember(name, nb, source)
     return f"ran {stored.relative_to(ROOT)} in {time.monotonic() - start:.1f} s"
 
 
@@ -265,37 +315,27 @@ def execute(nb: NotebookNode) -> None:
         raise NotebookError(f"{where(nb, started[-1])} failed\n{error}") from None
 
 
-def check(name: str) -> str:
-    """Fail when the stored file is not what `run` would have stored."""
-    stored, _ = paths(name)
-    content = stored.read_text(encoding="utf-8")
-    if nbformat.writes(normalise(read(stored))) != content.rstrip("\n"):
-        raise NotebookError(f"not in normal form; `make run NB={name}` stores it so")
-    return f"{stored.relative_to(ROOT)} is in normal form"
-
-
-def names() -> list[str]:
-    found = [*NOTEBOOKS.glob("*.ipynb"), *EDIT.glob("*.py")]
-    return sorted({path.stem for path in found})
-
-
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    known = sorted({path.stem for path in [*notebooks(), *EDIT.glob("*.py")]})
+    parser = command_line.parser(__doc__)
+    parser.add_argument("command", choices=("edit", "run"))
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        type=command_line.one_of(known),
+        help="as in 04_resnet",
     )
-    parser.add_argument("command", choices=("edit", "run", "check"))
-    parser.add_argument("names", nargs="*", metavar="NAME", help="as in 04_resnet")
+    parser.add_argument(
+        "--force", action="store_true", help="go on where both sides have changed"
+    )
     arguments = parser.parse_args()
 
-    known = names()
-    unknown = [name for name in arguments.names if name not in known]
-    if unknown:
-        parser.error(f"no notebook {', '.join(unknown)}; there are: {', '.join(known)}")
-    command = {"edit": edit, "run": run, "check": check}[arguments.command]
+    command = {"edit": edit, "run": run}[arguments.command]
     failed = False
     for name in arguments.names or known:
         try:
-            print(command(name), flush=True)
+            print(command(name, arguments.force), flush=True)
         except (NotebookError, nbformat.ValidationError) as error:
             print(f"{name}: {error}", file=sys.stderr)
             failed = True
