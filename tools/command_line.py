@@ -12,9 +12,9 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 
 
 def one_of(known: Collection[str]) -> Callable[[str], str]:
-    """A ``type`` for arguments: a known name; the error for another one lists all.
+    """The ``type`` of an argument that is one of the known names.
 
-    Some versions of Python refuse an empty list when ``choices`` and ``nargs="*"`` meet.
+    ``choices`` with ``nargs="*"`` refuses an empty list in some versions of Python.
     """
 
     def check(name: str) -> str:
