@@ -10,7 +10,6 @@ implementations, in float32, measured in turns in the same run. Run it on a mach
 that does nothing else; Linux and macOS only.
 """
 
-import argparse
 import statistics
 import sys
 import time
@@ -26,9 +25,11 @@ from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, nn
 
-from lecture_utils.reference import Rules, rename
+from lecture_utils.reference import twin
+from tools import command_line
 from tools.definitions import definitions
-from tools.notebooks import CELL_TIMEOUT, NOTEBOOKS
+from tools.notebooks import CELL_TIMEOUT
+from tools.paths import NOTEBOOKS, notebooks
 
 # --- notebooks ------------------------------------------------------------------------
 
@@ -64,48 +65,44 @@ Pair = tuple[nn.Module, nn.Module, Tensor]
 RESNET50 = (3, 4, 6, 3)
 
 
-def twin(ours: nn.Module, reference: nn.Module, rules: Rules | None = None):
-    """Both with the weights of the reference; ``rules`` rename them into ours."""
-    parameters = dict(reference.named_parameters())
-    buffers = dict(ours.named_buffers())
-    state = rename(parameters, rules or {}) | buffers
-    ours.load_state_dict(state)
-    return ours, reference
-
-
 def vgg16() -> Pair:
-    ours = definitions("02_vgg").VGG("D")
-    return *twin(ours, torchvision.models.vgg16()), torch.randn(1, 3, 224, 224)
+    reference = torchvision.models.vgg16()
+    ours = twin(definitions("02_vgg").VGG("D"), reference)
+    return ours, reference, torch.randn(1, 3, 224, 224)
 
 
 def googlenet() -> Pair:
-    ours = definitions("03_googlenet").GoogLeNet(paper=False)
     reference = torchvision.models.googlenet(init_weights=False, aux_logits=True)
-    return *twin(ours, reference), torch.randn(2, 3, 224, 224)
+    ours = twin(definitions("03_googlenet").GoogLeNet(paper=False), reference)
+    return ours, reference, torch.randn(2, 3, 224, 224)
 
 
 def resnet50() -> Pair:
     lecture = definitions("04_resnet")
-    ours = lecture.ResNet(lecture.Bottleneck, RESNET50)
-    return *twin(ours, torchvision.models.resnet50()), torch.randn(2, 3, 224, 224)
+    reference = torchvision.models.resnet50()
+    ours = twin(lecture.ResNet(lecture.Bottleneck, RESNET50), reference)
+    return ours, reference, torch.randn(2, 3, 224, 224)
 
 
 def vit_b_16() -> Pair:
     lecture = definitions("08_self_attention")
-    ours, reference = lecture.ViT(**lecture.VIT_B_16), torchvision.models.vit_b_16()
-    return *twin(ours, reference, lecture.VIT_RULES), torch.randn(1, 3, 224, 224)
+    reference = torchvision.models.vit_b_16()
+    ours = twin(lecture.ViT(**lecture.VIT_B_16), reference, lecture.VIT_RULES)
+    return ours, reference, torch.randn(1, 3, 224, 224)
 
 
 def multi_head() -> Pair:
     lecture = definitions("08_self_attention")
-    pair = twin(lecture.OurMHA(768, 12), lecture.LibraryMHA(768, 12), lecture.RULES)
-    return *pair, torch.randn(2, 197, 768)
+    reference = lecture.LibraryMHA(768, 12)
+    ours = twin(lecture.OurMHA(768, 12), reference, lecture.RULES)
+    return ours, reference, torch.randn(2, 197, 768)
 
 
 def swin_t() -> Pair:
     lecture = definitions("09_swin")
-    pair = twin(lecture.Swin(), torchvision.models.swin_t(), lecture.TORCHVISION)
-    return *pair, torch.randn(1, 3, 224, 224)
+    reference = torchvision.models.swin_t()
+    ours = twin(lecture.Swin(), reference, lecture.TORCHVISION)
+    return ours, reference, torch.randn(1, 3, 224, 224)
 
 
 class DenseAttention(nn.Module):
@@ -225,23 +222,22 @@ def model_row(name: str) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    stored = {path.stem: path for path in notebooks()}
+    parser = command_line.parser(__doc__)
     parser.add_argument("what", nargs="?", choices=("notebooks", "models"))
-    parser.add_argument("names", nargs="*", metavar="NAME")
+    known = command_line.one_of([*stored, *MODELS])
+    parser.add_argument("names", nargs="*", metavar="NAME", type=known)
     arguments = parser.parse_args()
+    names = arguments.names or [*stored, *MODELS]
     if arguments.what != "models":
         print("| notebook | seconds | peak memory, GiB | first picture after, s |")
         print("|---|---|---|---|", flush=True)
-        paths = sorted(NOTEBOOKS.glob("*.ipynb"))
-        for path in paths:
-            if not arguments.names or path.stem in arguments.names:
-                print(notebook_row(path), flush=True)
+        for name in filter(stored.__contains__, names):
+            print(notebook_row(stored[name]), flush=True)
     if arguments.what != "notebooks":
         print("\n| model | forward | forward and backward | memory kept |")
         print("|---|---|---|---|", flush=True)
-        for name in arguments.names or MODELS:
+        for name in filter(MODELS.__contains__, names):
             print(model_row(name), flush=True)
 
 

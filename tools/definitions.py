@@ -1,13 +1,14 @@
 """What a notebook defines, for tests that try it on more than the lecture shows."""
 
 import ast
-from pathlib import Path
 from types import SimpleNamespace
 
 import nbformat
 import torch
 
-NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+from tools.cells import tags
+from tools.paths import NOTEBOOKS
+
 DEFINITIONS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
 
 
@@ -23,8 +24,7 @@ def definitions(name: str) -> SimpleNamespace:
     """
     names = {"device": torch.device("cpu")}
     for cell in nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4).cells:
-        tags = cell.metadata.get("tags", [])
-        if cell.cell_type != "code" or {"exercise", "solution"} & {*tags}:
+        if cell.cell_type != "code" or {"exercise", "solution"} & {*tags(cell)}:
             continue
         tree = ast.parse(cell.source)
         tree.body = [

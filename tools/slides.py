@@ -8,7 +8,6 @@ Without names, all notebooks. The decks ask for nothing outside build/slides/.
 Printing and drawing need Chromium or Chrome; CHROMIUM may name its file.
 """
 
-import argparse
 import html
 import importlib.util
 import os
@@ -29,13 +28,13 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 from PIL import Image
 
+from tools import command_line
 from tools.cells import WIDGET_VIEW, excerpt, slide_type, tags
+from tools.paths import BUILD, ROOT, notebooks
 
-ROOT = Path(__file__).resolve().parent.parent
-NOTEBOOKS = ROOT / "notebooks"
 TEMPLATE = ROOT / "tools/deck"
-OUT = ROOT / "build/slides"
-PACKAGES = ROOT / "build/vendor-packages"
+OUT = BUILD / "slides"
+PACKAGES = BUILD / "vendor-packages"
 
 # Folder in vendor/, where the files come from, and which.
 FACES = ("", "-Bold", "-Oblique", "-BoldOblique", "Mono", "Mono-Bold", "Mono-Oblique")
@@ -122,7 +121,7 @@ def for_talk(cell: NotebookNode) -> NotebookNode | None:
 # --- from a talk to files -------------------------------------------------------------
 
 
-def build(notebooks: list[Path], out: Path = OUT) -> list[Path]:
+def build(paths: list[Path], out: Path = OUT) -> list[Path]:
     """Write a deck per notebook, what they share, and the page that lists all decks."""
     fetch_packages()
     for folder, source, files in VENDOR:
@@ -140,7 +139,7 @@ def build(notebooks: list[Path], out: Path = OUT) -> list[Path]:
         language_code="ru",
     )
     decks = []
-    for path in notebooks:
+    for path in paths:
         nb = talk(nbformat.read(path, as_version=4))
         title = nb.metadata.get("title", path.stem)
         page, _ = exporter.from_notebook_node(nb, {"title": title})
@@ -247,20 +246,17 @@ def draw_png(page, deck: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    stored = {path.stem: path for path in notebooks()}
+    parser = command_line.parser(__doc__)
+    known = command_line.one_of(stored)
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", type=known, help="as in 04_resnet"
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help="as in 04_resnet")
     parser.add_argument("--pdf", action="store_true", help="print the decks, too")
     parser.add_argument("--png", action="store_true", help="draw the slides, too")
     arguments = parser.parse_args()
 
-    known = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
-    if unknown := set(arguments.names) - set(known):
-        parser.error(
-            f"no notebook {', '.join(sorted(unknown))}; there are: {', '.join(known)}"
-        )
-    decks = build([NOTEBOOKS / f"{name}.ipynb" for name in arguments.names or known])
+    decks = build([stored[name] for name in arguments.names or stored])
     if arguments.pdf or arguments.png:
         with open_page() as page:
             for deck in decks:

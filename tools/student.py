@@ -17,9 +17,11 @@ from copy import deepcopy
 import nbformat
 from nbformat import NotebookNode
 
-from tools.notebooks import NO_SOURCE, NOTEBOOKS, ROOT, START
+from tools.cells import tags
+from tools.notebooks import NO_SOURCE, START
+from tools.paths import BUILD, notebooks
 
-OUT = ROOT / "build/student"
+OUT = BUILD / "student"
 MINUTES_PER_POINT = 5
 # A sentence that tells where the solution is.
 POINTER = re.compile(
@@ -39,7 +41,7 @@ LIST = """# Упражнения лекции 6
 def without_solutions(nb: NotebookNode, address: str | None = None) -> NotebookNode:
     """A copy of the notebook as a student gets it."""
     nb = deepcopy(nb)
-    nb.cells = [c for c in nb.cells if "solution" not in c.metadata.get("tags", ())]
+    nb.cells = [cell for cell in nb.cells if "solution" not in tags(cell)]
     code = (cell for cell in nb.cells if cell.cell_type == "code")
     for number, cell in enumerate(code, 1):
         cell.execution_count = number
@@ -67,7 +69,7 @@ def main() -> None:
     address = sys.argv[1] if len(sys.argv) > 1 else None
     OUT.mkdir(parents=True, exist_ok=True)
     rows = []
-    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
+    for path in notebooks():
         nb = nbformat.read(path, as_version=4)
         nbformat.write(without_solutions(nb, address), OUT / path.name)
         rows += [(*row, path.stem) for row in exercises(nb)]

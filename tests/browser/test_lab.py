@@ -16,12 +16,12 @@ from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import ElementHandle, Page
 
 from tools.cells import WIDGET_VIEW
-from tools.notebooks import NOTEBOOKS
+from tools.paths import NOTEBOOKS, notebooks
 
 NO_NEWS = (
     '{"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}}'
 )
-PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
+PATHS = notebooks()
 RESNET = NOTEBOOKS / "04_resnet.ipynb"
 
 

@@ -18,10 +18,9 @@ from playwright.sync_api import Browser, Page, Route
 
 from tools import slides
 from tools.cells import WIDGET_VIEW, slide_type
+from tools.paths import ROOT, notebooks
 
-ROOT = Path(__file__).parent.parent.parent
-
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+PATHS = notebooks()
 CHECK = (Path(__file__).parent / "deck_check.js").read_text("utf-8")
 FONT = Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf"
 LIMITS = {  # px of a slide of 1280x720, before it is scaled to the screen
@@ -88,11 +87,11 @@ def dead(href: str) -> str | None:
 @pytest.fixture(scope="module")
 def decks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("decks")
-    slides.build(NOTEBOOKS, out)
+    slides.build(PATHS, out)
     return out
 
 
-@pytest.mark.parametrize("name", [path.stem for path in NOTEBOOKS])
+@pytest.mark.parametrize("name", [path.stem for path in PATHS])
 def test_every_slide_can_be_shown(name: str, decks: Path, browser: Browser):
     found = faults(browser, decks / f"{name}.html")
     assert not found, "\n".join([f"{name}:", *found])
@@ -100,7 +99,7 @@ def test_every_slide_can_be_shown(name: str, decks: Path, browser: Browser):
 
 def test_index_lists_all_decks(decks: Path):
     index = (decks / "index.html").read_text("utf-8")
-    assert re.findall(r'href="([\w-]+)\.html"', index) == [p.stem for p in NOTEBOOKS]
+    assert re.findall(r'href="([\w-]+)\.html"', index) == [path.stem for path in PATHS]
 
 
 # --- a deck with one fault of each kind -----------------------------------------------

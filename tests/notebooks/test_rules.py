@@ -27,12 +27,12 @@ from nbformat.v4 import (
 from tools.cells import WIDGET_VIEW, excerpt, slide_type, tags, telling_names
 from tools.notebooks import (
     NO_SOURCE,
-    NOTEBOOKS,
     START,
     NotebookError,
     normalise,
     where,
 )
+from tools.paths import NOTEBOOKS, notebooks
 
 # First lines of the cells whose output may differ: lists of versions, live progress.
 IGNORED_OUTPUTS = {
@@ -338,7 +338,7 @@ def text_is_set_in_russian(nb: NotebookNode) -> Iterator[str]:
 
 # --- all notebooks keep to all rules --------------------------------------------------
 
-PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
+PATHS = notebooks()
 
 
 @pytest.mark.parametrize("check", RULES, ids=lambda check: check.__name__)

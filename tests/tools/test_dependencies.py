@@ -2,7 +2,6 @@
 
 import re
 import tomllib
-from pathlib import Path
 
 import pytest
 import yaml
@@ -10,7 +9,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-ROOT = Path(__file__).parent.parent.parent
+from tools.paths import ROOT
+
 CONDA_NAMES = {
     "pytorch": "torch",
     "matplotlib-base": "matplotlib",  # without the Qt window system

@@ -10,9 +10,11 @@ import pytest
 from nbformat import NotebookNode
 
 from tests.package.test_exercises import NUMBERS
-from tools.student import NOTEBOOKS, exercises, without_solutions
+from tools.cells import tags
+from tools.paths import notebooks
+from tools.student import exercises, without_solutions
 
-PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
+PATHS = notebooks()
 
 
 def read(path: Path) -> NotebookNode:
@@ -44,7 +46,7 @@ def names(nb: NotebookNode) -> tuple[set[str], set[str]]:
 def test_a_copy_holds_no_solution_and_misses_nothing(path: Path):
     nb = read(path)
     copy = without_solutions(nb)
-    removed = [c for c in nb.cells if "solution" in c.metadata.get("tags", ())]
+    removed = [cell for cell in nb.cells if "solution" in tags(cell)]
     sources = {cell.source for cell in copy.cells}
     assert len(copy.cells) == len(nb.cells) - len(removed)
     assert not [cell.source for cell in removed if cell.source in sources]
