@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import torch
@@ -108,7 +109,7 @@ def swin_t() -> Pair:
 class DenseAttention(nn.Module):
     """Neighborhood Attention as attention to all tokens, most of them masked."""
 
-    def __init__(self, inner: nn.Module, side: int):
+    def __init__(self, inner: Any, side: int):  # a NeighborhoodAttention
         super().__init__()
         index, cell = inner.places(side, side)  # (N, k²), twice
         mask = torch.full((len(index), len(index), inner.h), -torch.inf)

@@ -58,15 +58,15 @@ def _kept_lines(parent: ast.Module | ast.ClassDef, names: set[str]) -> Iterator[
     """Numbers of the lines to show, from 1."""
     for node in parent.body:
         if isinstance(node, ast.FunctionDef) and node.name in names:
-            yield from range(_first_line(node), node.end_lineno + 1)
+            yield from _lines(node)
         elif isinstance(node, ast.ClassDef):
-            below = _first_line(node.body[0])
-            if ast.get_docstring(node):
-                below = node.body[0].end_lineno + 1
-            yield from range(_first_line(node), below)
+            opening = _lines(node.body[0])
+            below = opening.stop if ast.get_docstring(node) else opening.start
+            yield from range(_lines(node).start, below)
             yield from _kept_lines(node, names)
 
 
-def _first_line(node: ast.stmt) -> int:
-    """The line of a statement, or of the first decorator above it."""
-    return min(part.lineno for part in (node, *getattr(node, "decorator_list", ())))
+def _lines(node: ast.stmt) -> range:
+    """Numbers of the lines of a statement and of the decorators above it."""
+    first = min(part.lineno for part in (node, *getattr(node, "decorator_list", ())))
+    return range(first, (node.end_lineno or first) + 1)

@@ -27,6 +27,7 @@ from jupytext.combine import combine_inputs_with_outputs
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
+from nbformat.v4 import new_notebook
 
 from tools import command_line
 from tools.cells import WIDGET_VIEW, slide_type
@@ -179,13 +180,12 @@ def as_text(nb: NotebookNode) -> str:
     return jupytext.writes(nb, TEXT_FORMAT)
 
 
-def from_text(text: str, stored: NotebookNode | None) -> NotebookNode:
+def from_text(text: str, stored: NotebookNode) -> NotebookNode:
     """A notebook from text; unchanged and edited cells keep their stored ids."""
     nb = jupytext.reads(text, TEXT_FORMAT)
     nb.nbformat_minor = 5
-    if stored is not None:
-        nb = combine_inputs_with_outputs(nb, stored, TEXT_FORMAT)
-    name_new_cells(nb, {cell.id for cell in stored.cells} if stored else set())
+    nb = combine_inputs_with_outputs(nb, stored, TEXT_FORMAT)
+    name_new_cells(nb, {cell.id for cell in stored.cells})
     return nb
 
 
@@ -268,7 +268,7 @@ def run(name: str, force: bool = False) -> str:
     sides = changed(name)
     if len(sides) == 2 and not force:
         refuse(name)
-    nb = read(stored) if stored.exists() else None
+    nb = read(stored) if stored.exists() else new_notebook()
     if "text" in sides:
         source = text.read_text(encoding="utf-8")
         nb = from_text(source, nb)

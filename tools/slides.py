@@ -15,10 +15,11 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import matplotlib
@@ -180,7 +181,7 @@ def list_decks(out: Path) -> None:
         {
             "file": deck.name,
             "title": html.unescape(
-                re.search("<title>(.*?)</title>", deck.read_text("utf-8"))[1]
+                re.findall("<title>(.*?)</title>", deck.read_text("utf-8"))[0]
             ),
             "pdf": pdf.name if (pdf := deck.with_suffix(".pdf")).exists() else None,
         }
@@ -194,14 +195,14 @@ def list_decks(out: Path) -> None:
 # --- Chromium -------------------------------------------------------------------------
 
 
-def which_chromium() -> dict[str, str]:
+def which_chromium() -> dict[str, Any]:
     """For Playwright: $CHROMIUM, or the one on the path, or an installed Chrome."""
     found = os.environ.get("CHROMIUM") or shutil.which("chromium")
     return {"executable_path": found} if found else {"channel": "chrome"}
 
 
 @contextmanager
-def open_page() -> Iterator:
+def open_page() -> Generator[Any]:
     """A page in a headless Chromium, as large as a slide."""
     from playwright.sync_api import sync_playwright
 
