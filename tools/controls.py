@@ -2,7 +2,6 @@
 
 import ipywidgets as widgets
 import torch
-from ipywidgets.widgets.widget import _instances
 
 
 def other_values(control: widgets.ValueWidget) -> list[object]:
@@ -25,7 +24,8 @@ def move_all(model_id: str) -> None:
         AssertionError: a control leaves the picture as it was, or moved back it does
             not bring the first picture back.
     """
-    *controls, picture = _instances[model_id].children
+    box = widgets.widget_serialization["from_json"](f"IPY_MODEL_{model_id}", None)
+    *controls, picture = box.children
     assert controls, "a live picture with nothing to change it"
     first = picture.value
     with torch.random.fork_rng():  # the cells after this one draw the same numbers

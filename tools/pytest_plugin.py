@@ -7,13 +7,29 @@ from importlib.util import find_spec
 import psutil
 import pytest
 from jupyter_client import BlockingKernelClient
-from xdist.remote import Producer
-from xdist.scheduler import LoadScopeScheduling
 
+from tools import load
 from tools.cells import WIDGET_VIEW
 from tools.pictures import changed_pictures, same_painter
 
 GIB = 2**30
+# Of a notebook alone, on a quiet machine. Test modules follow and fill the tail.
+SECONDS = {
+    "00_start": 15,
+    "01_tasks": 32,
+    "02_vgg": 31,
+    "03_googlenet": 27,
+    "04_resnet": 43,
+    "05_fpn_unet": 53,
+    "06_attention": 43,
+    "07_grad_cam": 47,
+    "08_self_attention": 29,
+    "09_swin": 24,
+    "10_positional_encoding": 32,
+    "11_mnist_activations": 43,
+}
+OUTPUT_TIMEOUT = 60  # seconds until a printed line arrives; nbval's own are 5
+CONTROLS_TIMEOUT = 120  # seconds to move all controls of a picture
 CONTROLS = find_spec("tools.controls").origin
 NOISE = find_spec("tools.noise").origin
 # Notebooks that run side by side share the cores: one thread each.
@@ -29,27 +45,21 @@ def pytest_xdist_auto_num_workers() -> int:
     return max(1, min(os.cpu_count() or 1, room))
 
 
-def pytest_xdist_make_scheduler(
-    config: pytest.Config, log: Producer
-) -> LoadScopeScheduling:
-    """Side by side, but the cells of a notebook in one kernel."""
-    return _Scheduler(config, log)
-
-
-class _Scheduler(LoadScopeScheduling):
-    def _split_scope(self, nodeid: str) -> str:
-        """One worker for a notebook and for a test module, which shares fixtures.
-
-        The tests of test_lab.py are long, and one worker would have them all.
-        """
-        return nodeid if "test_lab.py" in nodeid else super()._split_scope(nodeid)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let nbval wait longer for a printed line: its 5 s are few on a busy machine."""
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Dearest file first; every limit of time grows with the load."""
+    items.sort(key=seconds, reverse=True)
+    config.option.nbval_cell_timeout *= load.factor()
+    config.option.nbval_kernel_startup_timeout *= load.factor()
     for item in items:
         if hasattr(item, "output_timeout"):
-            item.output_timeout = 60
+            item.output_timeout = OUTPUT_TIMEOUT * load.factor()
+
+
+def seconds(item: pytest.Item) -> int:
+    """About how long the file of a test takes; new notebooks count as long."""
+    return SECONDS.get(item.path.stem, 60 if item.path.suffix == ".ipynb" else 0)
 
 
 def pytest_report_header() -> str | None:
@@ -102,7 +112,7 @@ def _run_in_kernel(kernel: BlockingKernelClient, code: str) -> tuple[str, str] |
         store_history=False,
         allow_stdin=False,
         output_hook=lambda message: None,
-        timeout=120,
+        timeout=CONTROLS_TIMEOUT * load.factor(),
     )["content"]
     if reply["status"] != "ok":
         return reply["evalue"], "\n".join(reply["traceback"])
