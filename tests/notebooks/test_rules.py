@@ -9,6 +9,7 @@ import re
 import statistics
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote
@@ -21,7 +22,7 @@ from nbformat.v4 import (
     new_markdown_cell,
     new_notebook,
     new_output,
-    reads,  # as stored: nbformat.read would mend faults silently
+    reads,
 )
 
 from tools.cells import WIDGET_VIEW, excerpt, slide_type, tags, telling_names
@@ -266,6 +267,9 @@ def call_faults(call: ast.Call) -> Iterator[str]:
 
 @rule
 def every_cell_knows_its_slide(nb: NotebookNode) -> Iterator[str]:
+    """And the live show leaves none out: from a slide on it shows all of these types."""
+    if slide_type(nb.cells[0]) != "slide":
+        yield f"{where(nb, 0)}: the first cell must be a slide"
     for index, cell in enumerate(nb.cells):
         if slide_type(cell) not in SHOWN + HIDDEN:
             yield f"{where(nb, index)}: slide_type is {slide_type(cell)!r}"
@@ -303,7 +307,7 @@ def links_lead_somewhere(nb: NotebookNode) -> Iterator[str]:
             if file and not path.exists():
                 yield f"{name}: there is no {target}"
             elif anchor:
-                aim = reads(path.read_text("utf-8")) if file else nb
+                aim = stored(path) if file else nb
                 if anchor not in anchors(aim):
                     yield f"{name}: nothing is called #{anchor} in {file or 'here'}"
 
@@ -341,10 +345,17 @@ def text_is_set_in_russian(nb: NotebookNode) -> Iterator[str]:
 PATHS = notebooks()
 
 
+@cache
+def stored(path: Path) -> NotebookNode:
+    """As it stands in the file: nbformat.read would mend faults silently."""
+    return reads(path.read_text(encoding="utf-8"))
+
+
+
 @pytest.mark.parametrize("check", RULES, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_notebook(path: Path, check: Rule):
-    problems = list(check(reads(path.read_text(encoding="utf-8"))))
+    problems = list(check(stored(path)))
     assert not problems, "\n".join(["", *problems])
 
 
@@ -352,7 +363,7 @@ def test_notebook(path: Path, check: Rule):
     "before, after", [*pairwise(PATHS)], ids=lambda path: path.stem
 )
 def test_neighbours_link_each_other(before: Path, after: Path):
-    texts = {path: prose(reads(path.read_text("utf-8"))) for path in (before, after)}
+    texts = {path: prose(stored(path)) for path in (before, after)}
     assert f"({after.name})" in texts[before]
     assert f"({before.name})" in texts[after]
 
@@ -528,6 +539,14 @@ def plant(nb: NotebookNode, index: int, **metadata: object) -> None:
         (
             lambda nb: plant(nb, 2, slideshow={"slide_type": "slides"}),
             "slide_type is 'slides'",
+        ),
+        (
+            lambda nb: plant(nb, 2, slideshow={"slide_type": "-"}),
+            "slide_type is '-'",
+        ),
+        (
+            lambda nb: plant(nb, 0, slideshow={"slide_type": "skip"}),
+            "the first cell must be a slide",
         ),
         (lambda nb: nb.cells[2].metadata.pop("slideshow"), "slide_type is None"),
         (lambda nb: plant(nb, 2, tags=["nbval-skip"]), "tag nbval-skip hides faults"),
