@@ -5,12 +5,13 @@ from types import SimpleNamespace
 import pytest
 import timm
 import torch
-from tools.definitions import definitions
 from timm.layers import SEModule
 from timm.layers.cbam import CbamModule, ChannelAttn, SpatialAttn
 from timm.models.resnet import Bottleneck, ResNet
 from torch import nn
 from torchvision import models, ops
+
+from tools.definitions import definitions
 
 SEEDS = (3, 4)  # the notebook itself has seeds 0, 1 and 2
 

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 import torch.nn.functional as F
-from tools.definitions import definitions
 from torch import Tensor, nn
 
 from lecture_utils.reference import rename, same_as
+from tools.definitions import definitions
 
 SEEDS = (1, 2)  # the notebook itself has seed 0
 

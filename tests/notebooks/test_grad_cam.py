@@ -6,9 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from tools.definitions import definitions
 from torch import nn
 from torchvision import models
+
+from tools.definitions import definitions
 
 SEEDS = (1, 2)  # the notebook itself has seed 0
 

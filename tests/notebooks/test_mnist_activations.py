@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from tools.definitions import definitions
 from PIL import Image as Pillow
 from torch import nn
 
 from lecture_utils import data
 from lecture_utils.reference import same_as
+from tools.definitions import definitions
 
 SEEDS = (1, 2)  # the notebook itself has seed 0
 

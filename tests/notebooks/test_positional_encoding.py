@@ -8,12 +8,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from tools.definitions import definitions
 from timm.layers.pos_embed_sincos import apply_rot_embed_cat, build_sincos2d_pos_embed
 from torch import nn
 from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
 from lecture_utils.reference import same_as
+from tools.definitions import definitions
 
 SEEDS = (1, 2)  # the notebook itself has seed 0
 

@@ -6,12 +6,12 @@ from types import SimpleNamespace
 import pytest
 import torch
 import torchvision
-from tools.definitions import definitions
 from torch import nn
 
 from lecture_utils.data import digits
 from lecture_utils.reference import same_as
 from lecture_utils.training import fit
+from tools.definitions import definitions
 
 SEEDS = (1, 2)  # the notebook itself has seed 0
 

@@ -267,7 +267,7 @@ def call_faults(call: ast.Call) -> Iterator[str]:
 
 @rule
 def every_cell_knows_its_slide(nb: NotebookNode) -> Iterator[str]:
-    """And the live show leaves none out: from a slide on it shows all of these types."""
+    """And the live show leaves none out: after a slide it shows all these types."""
     if slide_type(nb.cells[0]) != "slide":
         yield f"{where(nb, 0)}: the first cell must be a slide"
     for index, cell in enumerate(nb.cells):
@@ -349,7 +349,6 @@ PATHS = notebooks()
 def stored(path: Path) -> NotebookNode:
     """As it stands in the file: nbformat.read would mend faults silently."""
     return reads(path.read_text(encoding="utf-8"))
-
 
 
 @pytest.mark.parametrize("check", RULES, ids=lambda check: check.__name__)

@@ -6,13 +6,13 @@ from types import SimpleNamespace
 import pytest
 import torch
 import torch.nn.functional as F
-from tools.definitions import definitions
 from torch import nn
 from torchvision.models import vit_b_16
 from torchvision.models.vision_transformer import EncoderBlock, VisionTransformer
 
 from lecture_utils.reference import rename, same_as
 from lecture_utils.training import fit
+from tools.definitions import definitions
 
 SEEDS = (1, 2)  # the notebook itself has seed 0
 

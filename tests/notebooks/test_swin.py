@@ -4,7 +4,6 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from tools.definitions import definitions
 from torch import nn
 from torchvision.models.swin_transformer import (
     ShiftedWindowAttention,
@@ -13,6 +12,7 @@ from torchvision.models.swin_transformer import (
 )
 
 from lecture_utils.reference import rename, same_as
+from tools.definitions import definitions
 
 SEEDS = (1, 2)  # the notebook itself has seed 0
 INNER = {r"inner\.": ""}

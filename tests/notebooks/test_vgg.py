@@ -7,13 +7,14 @@ from urllib.error import URLError
 import pytest
 import torch
 import torch.nn.functional as F
-from tools.definitions import definitions
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import WeightsEnum
 from torchvision.models._api import Weights
+
+from tools.definitions import definitions
 
 
 @pytest.fixture(scope="module")
