@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
@@ -43,10 +44,8 @@ def show(figure: Figure, alt: str) -> None:
     )
 
 
-def live(
-    draw: Callable[..., Figure], title: str, **controls: widgets.ValueWidget
-) -> None:
-    """Display controls and a picture that ``draw(**values)`` redraws at every move.
+def live(draw: Callable[..., Figure], title: str, **controls: Any) -> None:
+    """Display ipywidgets and a picture that ``draw(**values)`` redraws at every move.
 
     ``title`` stands in for the controls where widgets cannot be shown. A slider
     redraws when it is let go: a picture takes longer than the hand.

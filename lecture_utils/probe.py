@@ -1,6 +1,6 @@
 """Looking into a network: what an output depends on, what a layer gives out."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from functools import partial
 
@@ -32,7 +32,7 @@ def influence(
 
 
 @contextmanager
-def recorded(net: nn.Module, names: Iterable[str]) -> Iterator[dict[str, Tensor]]:
+def recorded(net: nn.Module, names: Iterable[str]) -> Generator[dict[str, Tensor]]:
     """Within ``with`` the outputs of the named submodules are kept.
 
     Yields a dict from name to a detached copy of the output of the last forward pass.

@@ -82,10 +82,10 @@ def same_as(
         twin(ours, reference, rules)
     given, expected = _forward(reference, x)
     _backward(expected)
-    gradients = {"x": given.grad} | {
-        name: parameter.grad
-        for name, parameter in reference.named_parameters()
-        if parameter.grad is not None
+    gradients = {
+        name: tensor.grad
+        for name, tensor in [("x", given), *reference.named_parameters()]
+        if tensor.grad is not None
     }
     gradients = rename(gradients, rules or {})
     count = len(gradients)
@@ -94,6 +94,7 @@ def same_as(
     def compare(name: str, tensor: Tensor) -> None:
         if name not in gradients:
             raise AssertionError(f"у {name} есть градиент, а у его пары в эталоне нет")
+        assert tensor.grad is not None, "a hook comes after its gradient"
         _close(f"градиент по {name}", tensor.grad, gradients.pop(name), atol)
         tensor.grad = None
 

@@ -93,14 +93,14 @@ def fit(
             f"steps={steps}, batch_size={batch_size}, measure_every={measure_every}, "
             f"measure_batch={measure_batch}: все числа должны быть больше нуля"
         )
-    if (lr is None) == (optimizer is None):
+    if lr is not None and optimizer is None:
+        optimizer = torch.optim.AdamW(model.parameters(), lr, weight_decay=weight_decay)
+        scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, steps)
+    elif lr is not None or optimizer is None:
         raise ValueError(
             f"lr={lr}, optimizer={type(optimizer).__name__}: нужно одно из двух — "
             "скорость обучения lr или готовый optimizer"
         )
-    if optimizer is None:
-        optimizer = torch.optim.AdamW(model.parameters(), lr, weight_decay=weight_decay)
-        scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, steps)
     history = History()
     same_number = train[0][: len(val[0])], train[1][: len(val[0])]
     generator = torch.Generator().manual_seed(seed)
