@@ -117,3 +117,11 @@ def test_a_failed_run_leaves_the_changes_in_the_text(stored, text, monkeypatch):
         run(NAME)
     assert read(stored).cells[1].source == "x = 1"
     assert "kept" in edit(NAME)
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones(stored, monkeypatch, capsys):
+    monkeypatch.setattr(notebooks.sys, "argv", ["notebooks", "edit", "01_prob"])
+    monkeypatch.setattr(notebooks, "notebooks", lambda: [stored])
+    with pytest.raises(SystemExit, match="2"):
+        notebooks.main()
+    assert f"no 01_prob; there are: {NAME}" in capsys.readouterr().err
