@@ -203,6 +203,7 @@ def pictures_have_alt_text(nb: NotebookNode) -> Iterator[str]:
 
 @rule
 def cells_are_small(nb: NotebookNode) -> Iterator[str]:
+    """Only a class may be long: a slide shows its telling lines, or none."""
     lengths = []
     for name, cell in cells(nb, "code"):
         lines = cell.source.splitlines()
@@ -210,7 +211,8 @@ def cells_are_small(nb: NotebookNode) -> Iterator[str]:
         on_slide = slide_type(cell) in SHOWN and "hide-input" not in tags(cell)
         high, wide = (15, 72) if on_slide else (20, 79)
         if telling_names(cell):
-            yield from excerpt_faults(name, cell)
+            yield from excerpt_faults(name, cell, on_slide)
+        if telling_names(cell) or (not on_slide and is_a_class(cell.source)):
             high = 60
         if len(lines) > high:
             yield f"{name}: {len(lines)} lines, at most {high}"
@@ -221,8 +223,15 @@ def cells_are_small(nb: NotebookNode) -> Iterator[str]:
         yield f"median length of code cells {statistics.median(lengths)}, at most 8"
 
 
-def excerpt_faults(name: str, cell: NotebookNode) -> Iterator[str]:
+def is_a_class(source: str) -> bool:
+    """A class and nothing else."""
+    return re.fullmatch(r"class .+(\n( .*)?)*", source) is not None
+
+
+def excerpt_faults(name: str, cell: NotebookNode, on_slide: bool) -> Iterator[str]:
     """What a slide shows of a long cell is judged like other slides."""
+    if not on_slide:
+        yield f"{name}: a tag slide:…, but no slide shows the code"
     try:
         shown = excerpt(cell).splitlines()
     except ValueError as error:
@@ -474,6 +483,18 @@ def test_long_cells_show_their_telling_lines(more: int, tag: str, problem: str |
     found = faults(nb)
     assert len(found) == (problem is not None)
     assert problem is None or problem in found[0]
+
+
+def test_a_class_that_no_slide_shows_may_be_long():
+    nb = sound()
+    nb.cells[2].metadata.slideshow.slide_type = "skip"
+    nb.cells[2].source = "class A:" + "\n    a = 1" * 50
+    assert faults(nb) == []
+    nb.cells[2].metadata.tags = ["slide:forward"]
+    assert any("no slide shows the code" in line for line in faults(nb))
+    nb.cells[2].metadata.tags = []
+    nb.cells[2].source += "\nx = A()"
+    assert any("52 lines, at most 20" in line for line in faults(nb))
 
 
 def test_code_in_text_is_left_alone():
