@@ -4,12 +4,16 @@
 the same interface (`add_batch`, `compute`) and always works.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 import datasets
 import evaluate
 import numpy as np
+import torch
+from torchvision.ops import box_iou
+
+from lecture_utils.scenes import LABEL_DIVISOR
 
 _LABEL = datasets.Value("int64")
 _LABEL_MAP = datasets.List(datasets.List(_LABEL))  # (H, W)
@@ -29,7 +33,7 @@ class Accuracy(evaluate.Metric):
     def _info(self) -> evaluate.MetricInfo:
         return _info("Share of right answers.", _LABEL, _LABEL)
 
-    def _compute(self, predictions: list[int], references: list[int]) -> dict:
+    def _compute(self, predictions: list[int], references: list[int]) -> dict:  # ty: ignore[incompatible-method-override]
         return {"accuracy": float(np.mean(np.equal(predictions, references)))}
 
 
@@ -45,7 +49,7 @@ class MeanIoU(evaluate.Metric):
     def _info(self) -> evaluate.MetricInfo:
         return _info("Mean intersection over union.", _LABEL_MAP, _LABEL_MAP)
 
-    def _compute(self, predictions: list, references: list) -> dict:
+    def _compute(self, predictions: list, references: list) -> dict:  # ty: ignore[incompatible-method-override]
         both, either = Counter(), Counter()
         for pair in zip(predictions, references, strict=True):
             predicted, true = _same_shape(*pair)
@@ -62,12 +66,10 @@ class AveragePrecision(evaluate.Metric):
 
     A prediction is ``{"boxes": (N, 4) xyxy, "scores": (N,)}``, a reference is
     ``{"boxes": (M, 4)}``. From the surest box down, a box is right when the free
-    reference of its image with the largest IoU reaches the threshold, and takes it.
+    reference of its image with the largest IoU reaches 1/2, and takes it.
     Precision at a recall is the best one at that recall or beyond, at every recall
-    (all-point interpolation; COCO samples 101 of them).
-
-    ``compute(iou_thresholds=(0.5,))`` gives the mean over the thresholds and each of
-    them; NaN when there is no reference box, as recall is not defined then.
+    (all-point interpolation; COCO samples 101 of them). NaN when there is no
+    reference box, as recall is not defined then.
     Raises ValueError when the numbers of boxes and scores of an image differ.
     Source: M. Everingham et al., 2015; T.-Y. Lin et al., *Microsoft COCO*, 2014.
     """
@@ -80,23 +82,17 @@ class AveragePrecision(evaluate.Metric):
             {"boxes": _BOXES},
         )
 
-    def _compute(
-        self, predictions: list, references: list, iou_thresholds=(0.5,)
-    ) -> dict:
-        per_threshold = {
-            float(t): _average_precision(predictions, references, t)
-            for t in iou_thresholds
-        }
-        mean = float(np.mean(list(per_threshold.values())))
-        return {"average_precision": mean, "per_threshold": per_threshold}
+    def _compute(self, predictions: list, references: list) -> dict:  # ty: ignore[incompatible-method-override]
+        value = _average_precision(predictions, references)
+        return {"average_precision": value}
 
 
 class PanopticQuality(evaluate.Metric):
     """Quality of segments: ``PQ = SQ * RQ`` of every class, averaged over classes.
 
-    One example is a panoptic map (H, W) of ``1000 * class + instance``. Two segments
-    of one class match when their IoU exceeds 1/2. SQ is the mean IoU of the matches,
-    RQ the F1 score of finding segments. Means are over the classes that occur.
+    One example is a panoptic map (H, W) of ``LABEL_DIVISOR * class + instance``. Two
+    segments of one class match when their IoU exceeds 1/2. SQ is the mean IoU of the
+    matches, RQ the F1 score of finding segments. Means are over the classes that occur.
     Raises ValueError when the two maps of an example differ in shape.
     Source: A. Kirillov et al., *Panoptic Segmentation*, 2019, equations 1 and 2.
     """
@@ -104,12 +100,12 @@ class PanopticQuality(evaluate.Metric):
     def _info(self) -> evaluate.MetricInfo:
         return _info("Panoptic quality.", _LABEL_MAP, _LABEL_MAP)
 
-    def _compute(self, predictions: list, references: list) -> dict:
-        matched, iou_sum, segments = Counter(), Counter(), Counter()
+    def _compute(self, predictions: list, references: list) -> dict:  # ty: ignore[incompatible-method-override]
+        matched, segments, iou_sum = Counter(), Counter(), defaultdict(float)
         for pair in zip(predictions, references, strict=True):
             predicted, true = _same_shape(*pair)
             for side in (predicted, true):
-                segments.update((np.unique(side) // 1000).tolist())
+                segments.update((np.unique(side) // LABEL_DIVISOR).tolist())
             for label, iou in _matches(predicted, true):
                 matched[label] += 1
                 iou_sum[label] += iou
@@ -129,8 +125,8 @@ def _same_shape(prediction: list, reference: list) -> tuple[np.ndarray, np.ndarr
     predicted, true = np.array(prediction), np.array(reference)
     if predicted.shape != true.shape or predicted.size == 0:
         raise ValueError(
-            f"the predicted map is {predicted.shape} and the reference {true.shape}; "
-            "expected two maps (H, W) of one size: resize the prediction"
+            f"Форма предсказанной карты — {predicted.shape}, верной — {true.shape}, а "
+            "нужны две карты (H, W) одного размера. Измените размер предсказания."
         )
     return predicted, true
 
@@ -141,11 +137,11 @@ def _matches(predicted: np.ndarray, true: np.ndarray) -> Iterator[tuple[int, flo
         iou = ((predicted == p) & (true == t)).sum() / (
             (predicted == p) | (true == t)
         ).sum()
-        if p // 1000 == t // 1000 and iou > 0.5:
-            yield int(p // 1000), float(iou)
+        if p // LABEL_DIVISOR == t // LABEL_DIVISOR and iou > 0.5:
+            yield int(p // LABEL_DIVISOR), float(iou)
 
 
-def _average_precision(predictions: list, references: list, threshold: float) -> float:
+def _average_precision(predictions: list, references: list) -> float:
     n_true = sum(len(reference["boxes"]) for reference in references)
     if n_true == 0:
         return float("nan")
@@ -153,15 +149,19 @@ def _average_precision(predictions: list, references: list, threshold: float) ->
     for prediction, reference in zip(predictions, references, strict=True):
         if len(prediction["boxes"]) != len(prediction["scores"]):
             raise ValueError(
-                f"{len(prediction['boxes'])} boxes and {len(prediction['scores'])} "
-                "scores in one image; expected one score per box"
+                f"На одной картинке рамок {len(prediction['boxes'])}, а оценок "
+                f"уверенности {len(prediction['scores'])}: нужно по одной на рамку."
             )
         order = np.argsort(np.negative(prediction["scores"]), kind="stable")
         scores.extend(np.take(prediction["scores"], order))
-        iou = _box_iou(prediction["boxes"], reference["boxes"])  # (N, M)
+        found, true = (
+            torch.tensor(side["boxes"], dtype=torch.float64).view(-1, 4)
+            for side in (prediction, reference)
+        )
+        iou = box_iou(found, true).nan_to_num().numpy()  # (N, M); 0/0 has no overlap
         for i in order:
             best = int(iou[i].argmax()) if iou.shape[1] else None
-            right.append(best is not None and iou[i, best] >= threshold)
+            right.append(best is not None and iou[i, best] >= 1 / 2)
             if right[-1]:
                 iou[:, best] = -1  # taken
     order = np.argsort(np.negative(scores), kind="stable")
@@ -170,13 +170,3 @@ def _average_precision(predictions: list, references: list, threshold: float) ->
     precision = hits / np.arange(1, len(hits) + 1)
     best_from_here = np.maximum.accumulate(precision[::-1])[::-1]
     return float((np.diff(recall) * best_from_here).sum())
-
-
-def _box_iou(a: list, b: list) -> np.ndarray:
-    """IoU (N, M) of two lists of xyxy boxes; 0 where the union is empty."""
-    a, b = (np.reshape(boxes, (-1, 4)).astype(float) for boxes in (a, b))
-    sides = np.minimum(a[:, None, 2:], b[:, 2:]) - np.maximum(a[:, None, :2], b[:, :2])
-    both = sides.clip(0).prod(-1)
-    area_a, area_b = ((x[:, 2:] - x[:, :2]).prod(1) for x in (a, b))
-    union = area_a[:, None] + area_b - both
-    return np.divide(both, union, out=np.zeros_like(both), where=union > 0)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from lecture_utils.exercises import Wrong, call, check, expect
-from lecture_utils.scenes import project, scene
+from lecture_utils.scenes import LABEL_DIVISOR, Kind, project, scene
 
 
 def _generator(seed: int) -> torch.Generator:
@@ -179,8 +179,8 @@ def panoptic_map(answer: Callable[..., Tensor]) -> None:
     """Panoptic map from stuff and overlapping scored masks of things."""
     masks = torch.zeros(3, 3, 5, dtype=torch.bool)
     masks[0, :, :3], masks[1, :, 2:4], masks[2, 1] = True, True, True
-    stuff = torch.tensor([[0] * 5, [1] * 5, [2] * 5])
-    labels = torch.tensor([3, 4, 6])
+    stuff = torch.tensor([[Kind.SKY] * 5, [Kind.GROUND] * 5, [Kind.ROAD] * 5])
+    labels = torch.tensor([Kind.CAR, Kind.HOUSE, Kind.PERSON])
     cases = {
         "маски не пересекаются": (
             masks[:2] & ~masks[[1, 0]],
@@ -191,17 +191,17 @@ def panoptic_map(answer: Callable[..., Tensor]) -> None:
         "самая уверенная — первая": (masks, labels, torch.tensor([0.9, 0.3, 0.6])),
         "два предмета одного класса": (
             masks,
-            torch.tensor([3, 3, 6]),
+            torch.tensor([Kind.CAR, Kind.CAR, Kind.PERSON]),
             torch.tensor([0.5, 0.7, 0.1]),
         ),
         "ни одной вещи": (masks[:0], labels[:0], torch.zeros(0)),
     }
     for given, (things, classes, scores) in cases.items():
-        want = 1000 * stuff
+        want = LABEL_DIVISOR * stuff
         order = scores.argsort(descending=True)
         for number in range(len(order), 0, -1):
             k = order[number - 1]
-            want[things[k]] = 1000 * classes[k] + number
+            want[things[k]] = LABEL_DIVISOR * classes[k] + number
         expect(
             call(answer, stuff, things, classes, scores, given=given),
             want,
