@@ -1,10 +1,12 @@
 """Moves the controls of a live picture; a test run does it in the notebook's kernel."""
 
+from typing import Any
+
 import ipywidgets as widgets
 import torch
 
 
-def other_values(control: widgets.ValueWidget) -> list[object]:
+def other_values(control: Any) -> list[object]:
     """Values to try: all that can be chosen from, and both ends of a slider."""
     if isinstance(control, widgets.Checkbox):
         values = [True, False]

@@ -102,3 +102,8 @@ def shake(x: torch.Tensor, seed: int) -> None:
     )
     bits = x.view(integer)
     bits += ulps * (x.isfinite() & (bits & tail).ne(0))
+
+
+def start(seed: int) -> None:
+    """From here on, whatever this thread computes is noisy."""
+    Noise(seed).__enter__()

@@ -2,14 +2,15 @@
 
 import os
 from collections.abc import Iterator
-from importlib.util import find_spec
 
 import psutil
 import pytest
 from jupyter_client import BlockingKernelClient
+from nbval.plugin import IPyNbCell
 
 from tools import load
 from tools.cells import WIDGET_VIEW
+from tools.paths import ROOT
 from tools.pictures import changed_pictures, same_painter
 
 GIB = 2**30
@@ -30,8 +31,6 @@ SECONDS = {
 }
 OUTPUT_TIMEOUT = 60  # seconds until a printed line arrives; nbval's own are 5
 CONTROLS_TIMEOUT = 120  # seconds to move all controls of a picture
-CONTROLS = find_spec("tools.controls").origin
-NOISE = find_spec("tools.noise").origin
 # Notebooks that run side by side share the cores: one thread each.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -53,8 +52,8 @@ def pytest_collection_modifyitems(
     config.option.nbval_cell_timeout *= load.factor()
     config.option.nbval_kernel_startup_timeout *= load.factor()
     for item in items:
-        if hasattr(item, "output_timeout"):
-            item.output_timeout = OUTPUT_TIMEOUT * load.factor()
+        if isinstance(item, IPyNbCell):
+            item.output_timeout = round(OUTPUT_TIMEOUT * load.factor())
 
 
 def seconds(item: pytest.Item) -> int:
@@ -72,9 +71,8 @@ def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
     """LECTURE_NOISE=1: the notebook runs with the rounding of another processor."""
     yield
     seed = os.environ.get("LECTURE_NOISE")
-    if seed and getattr(item, "cell_num", None) == 0:
-        noise = f"__import__('runpy').run_path({NOISE!r})['Noise']({int(seed)})"
-        fault = _run_in_kernel(item.parent.kernel.kc, f"{noise}.__enter__()")
+    if seed and isinstance(item, IPyNbCell) and item.cell_num == 0:
+        fault = _run_in_kernel(item, "tools/noise.py", "start", int(seed))
         assert fault is None, fault
 
 
@@ -82,8 +80,8 @@ def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """nbval compares texts; compare pictures and move the controls, too."""
     yield
-    if outputs := getattr(item, "test_outputs", None):
-        if fault := _fault_of_controls(item.parent.kernel.kc, outputs):
+    if isinstance(item, IPyNbCell) and (outputs := item.test_outputs):
+        if fault := _fault_of_controls(item, outputs):
             item.raise_cell_error(*fault)
         whole = "picture-varies" in item.cell.metadata.get("tags", ())
         stored = item.cell.get("outputs", [])
@@ -92,23 +90,23 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
             item.raise_cell_error("; ".join(changed))
 
 
-def _fault_of_controls(
-    kernel: BlockingKernelClient, outputs: list[dict]
-) -> tuple[str, str] | None:
+def _fault_of_controls(cell: IPyNbCell, outputs: list[dict]) -> tuple[str, str] | None:
     """Message and traceback of the first live picture that a control fails to move."""
     for data in (output.get("data", {}) for output in outputs):
-        if not data.get("text/plain", "").startswith("Виджет"):
-            continue
-        move_all = f"__import__('runpy').run_path({CONTROLS!r})['move_all']"
-        call = f"{move_all}({data[WIDGET_VIEW]['model_id']!r})"
-        if fault := _run_in_kernel(kernel, call):
-            return fault
+        if data.get("text/plain", "").startswith("Виджет"):
+            box = data[WIDGET_VIEW]["model_id"]
+            if fault := _run_in_kernel(cell, "tools/controls.py", "move_all", box):
+                return fault
 
 
-def _run_in_kernel(kernel: BlockingKernelClient, code: str) -> tuple[str, str] | None:
-    """Message and traceback of what ``code`` raises between the cells."""
-    reply = kernel.execute_interactive(
-        code,
+def _run_in_kernel(
+    cell: IPyNbCell, file: str, function: str, argument: object
+) -> tuple[str, str] | None:
+    """Call a function of a file of ours; message and traceback of what it raises."""
+    client: BlockingKernelClient = cell.parent.kernel.kc  # ty: ignore
+    names = f"__import__('runpy').run_path({str(ROOT / file)!r})"
+    reply = client.execute_interactive(
+        f"{names}[{function!r}]({argument!r})",
         store_history=False,
         allow_stdin=False,
         output_hook=lambda message: None,

@@ -5,12 +5,11 @@
     python -m tools.stability noise 04_resnet  one setting, one notebook
     python -m tools.stability --list           what there is
 
-Each setting is one strict `pytest --nbval` run; several conditions share one, so a
-failing run has to be looked into by hand. Prints a table; exits with 1 when any
-output differed. Linux only: the network is cut with `unshare`.
+Each setting is one strict `pytest --nbval` run. Prints a table that names the code
+cells whose outputs differed, counted from 0; exits with 1 when there are any. Linux
+only: the network is cut with `unshare`.
 """
 
-import argparse
 import os
 import re
 import shlex
@@ -18,13 +17,15 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
 
+from tools import command_line
 from tools.paths import BUILD, ROOT, notebooks
 
 ENVIRONMENTS = BUILD / "environments"
@@ -40,6 +41,8 @@ CONTENT = (
 SEALED = """ip link set lo up
 mount --bind {root} {root} && mount -o remount,ro,bind {root} || exit 1
 cd {root} && exec {command} -p no:cacheprovider"""
+UNSHARE = ["unshare", "--map-root-user", "--net", "--mount", "sh", "-c"]
+CACHES = ("HOME", "XDG_CACHE_HOME", "HF_HOME", "TORCH_HOME", "MPLCONFIGDIR")
 
 
 @dataclass
@@ -49,6 +52,7 @@ class Setting:
     what: str
     variables: dict[str, str] = field(default_factory=dict)
     sealed: bool = False
+    busy: bool = False
     moved: str = ""
     notebooks: str = "notebooks"
     resolution: str = ""
@@ -56,10 +60,26 @@ class Setting:
     asked_only: bool = False
 
 
+# What makes processors differ: the instructions that the libraries choose.
+PARTS = {
+    "aten-default": {"ATEN_CPU_CAPABILITY": "default"},
+    "aten-avx2": {"ATEN_CPU_CAPABILITY": "avx2"},
+    "mkl-compatible": {"MKL_CBWR": "COMPATIBLE"},
+    "onednn-sse41": {"ONEDNN_MAX_CPU_ISA": "SSE41"},
+    "onednn-avx2": {"ONEDNN_MAX_CPU_ISA": "AVX2"},
+    "openblas-nehalem": {"OPENBLAS_CORETYPE": "Nehalem"},
+    "openblas-haswell": {"OPENBLAS_CORETYPE": "Haswell"},
+}
+
+
+def together(*parts: str) -> dict[str, str]:
+    return {name: value for part in parts for name, value in PARTS[part].items()}
+
+
 SETTINGS = {
     "one": Setting(
-        "1 thread, AVX2 only, locale C",
-        {"OMP_NUM_THREADS": "1", "ATEN_CPU_CAPABILITY": "avx2", "LC_ALL": "C"},
+        "1 thread, processor with AVX2, locale C",
+        together("aten-avx2", "onednn-avx2", "openblas-haswell") | {"LC_ALL": "C"},
     ),
     "two": Setting(
         "2 threads, locale ru_RU, a path with spaces and Cyrillic letters",
@@ -72,7 +92,21 @@ SETTINGS = {
         sealed=True,
     ),
     "student": Setting("copies for students", notebooks="build/student"),
+    "busy": Setting("all cores kept busy by others", busy=True),
     "noise": Setting("one random ulp in every sum", {"LECTURE_NOISE": "1"}),
+    "oldest": Setting(
+        "oldest processor",
+        together("aten-default", "mkl-compatible", "onednn-sse41", "openblas-nehalem"),
+    ),
+    **{
+        name: Setting("=".join(*variables.items()), variables)
+        for name, variables in PARTS.items()
+    },
+    "openblas-skylakex": Setting(
+        "OPENBLAS_CORETYPE=SkylakeX",
+        {"OPENBLAS_CORETYPE": "SkylakeX"},
+        possible=lambda: torch.backends.cpu.get_cpu_capability() == "AVX512",
+    ),
     "gpu": Setting("GPU", {"LECTURE_DEVICE": "cuda"}, possible=torch.cuda.is_available),
     "lowest": Setting(
         "oldest packages allowed", resolution="lowest-direct", asked_only=True
@@ -84,15 +118,16 @@ SETTINGS = {
 
 
 def run(setting: Setting, names: Sequence[str] = ()) -> tuple[str, bool]:
-    """The closing line of the run, and whether every output was the stored one.
+    """The closing line of the run with the cells that failed, and whether none did.
 
     Without ``names``, all notebooks run.
     """
     python = environment(setting.resolution) if setting.resolution else sys.executable
-    command = [str(python), "-m", "pytest", "-q", "--nbval", "--nbval-current-env"]
+    command = [str(python), "-m", "pytest", "-q", "-rfE", "--nbval"]
+    command += ["--nbval-current-env"]
     # Several kernels of several threads each would mostly wait for each other.
-    alone = int(setting.variables.get("OMP_NUM_THREADS", 1)) > 1
-    command += ["-n", "0" if len(names) == 1 else "1" if alone else "auto"]
+    alone = len(names) == 1 or int(setting.variables.get("OMP_NUM_THREADS", 1)) > 1
+    command += ["-n", "0" if alone else "auto"]
     command += [f"{setting.notebooks}/{name}.ipynb" for name in names] or [
         setting.notebooks
     ]
@@ -108,27 +143,41 @@ def run(setting: Setting, names: Sequence[str] = ()) -> tuple[str, bool]:
                 copy(ROOT / name, root / name)
             variables["PYTHONPATH"] = str(root)  # this copy, not the installed one
         if setting.sealed:
-            caches = ("HOME", "XDG_CACHE_HOME", "HF_HOME", "TORCH_HOME", "MPLCONFIGDIR")
-            variables |= dict.fromkeys(caches, home)
+            variables |= dict.fromkeys(CACHES, home)
             script = SEALED.format(
                 root=shlex.quote(str(root)), command=shlex.join(command)
             )
-            command = [
-                "unshare",
-                "--map-root-user",
-                "--net",
-                "--mount",
-                "sh",
-                "-c",
-                script,
-            ]
-        result = subprocess.run(
-            command, cwd=root, env=variables, capture_output=True, text=True
-        )
-    closing = re.findall(r"^.*\b(?:passed|failed|error).* in .*$", result.stdout, re.M)
+            command = [*UNSHARE, script]
+        with busy_cores() if setting.busy else nullcontext():
+            result = subprocess.run(
+                command, cwd=root, env=variables, capture_output=True, text=True
+            )
     if result.returncode:
         print(result.stdout[-8000:], result.stderr[-2000:], file=sys.stderr)
-    return (closing or ["did not run"])[-1].strip("= "), result.returncode == 0
+    return summary(result.stdout), result.returncode == 0
+
+
+def summary(printed: str) -> str:
+    """The closing line of pytest, and every failed cell as «04_resnet 17»."""
+    closing = re.findall(r"^.*\b(?:passed|failed|error).* in .*$", printed, re.M)
+    failed = re.findall(
+        r"^(?:FAILED|ERROR) (?:.*/)?(\w+)(?:\.|::)ipynb::Cell (\d+)", printed, re.M
+    )
+    line = (closing or ["did not run"])[-1].strip("= ")
+    return ": ".join([line, ", ".join(map(" ".join, failed))] if failed else [line])
+
+
+@contextmanager
+def busy_cores() -> Generator[None]:
+    """A process beside that never rests, for every core."""
+    spin = [sys.executable, "-c", "while True: pass"]
+    processes = [subprocess.Popen(spin) for _ in range(os.cpu_count() or 1)]
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
 
 
 def environment(resolution: str) -> Path:
@@ -144,36 +193,35 @@ def environment(resolution: str) -> Path:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    parser = command_line.parser(__doc__)
+    stems = [path.stem for path in notebooks()]
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="SETTING|NOTEBOOK",
+        type=command_line.one_of([*SETTINGS, *stems]),
     )
-    parser.add_argument("names", nargs="*", metavar="SETTING|NOTEBOOK")
     parser.add_argument("--list", action="store_true", help="name all settings")
     arguments = parser.parse_args()
-    known = [path.stem for path in notebooks()]
-    if unknown := set(arguments.names) - set(SETTINGS) - set(known):
-        parser.error(
-            f"no setting or notebook {', '.join(unknown)}; "
-            f"there are {', '.join([*SETTINGS, *known])}"
-        )
-    names = [name for name in arguments.names if name in known]
     if arguments.list:
-        print("\n".join(f"{name:8} {s.what}" for name, s in SETTINGS.items()))
+        print("\n".join(f"{name:17} {s.what}" for name, s in SETTINGS.items()))
         return 0
-    usual = [name for name, s in SETTINGS.items() if not s.asked_only]
-    subprocess.run([sys.executable, "-m", "tools.student"], cwd=ROOT, check=True)
+    asked = [SETTINGS[name] for name in arguments.names if name in SETTINGS]
+    settings = asked or [s for s in SETTINGS.values() if not s.asked_only]
+    names = [name for name in arguments.names if name in stems]
+    if SETTINGS["student"] in settings:
+        subprocess.run([sys.executable, "-m", "tools.student"], cwd=ROOT, check=True)
     failed = False
     print("\n| setting | outputs | seconds |\n|---|---|---|", flush=True)
-    for name in [name for name in arguments.names if name in SETTINGS] or usual:
-        setting = SETTINGS[name]
+    for setting in settings:
         if not setting.possible():
             print(f"| {setting.what} | not on this machine | |", flush=True)
             continue
         start = time.monotonic()
-        closing, same = run(setting, names)
+        outputs, same = run(setting, names)
         failed |= not same
         seconds = time.monotonic() - start
-        print(f"| {setting.what} | {closing} | {seconds:.0f} |", flush=True)
+        print(f"| {setting.what} | {outputs} | {seconds:.0f} |", flush=True)
     return int(failed)
 
 
