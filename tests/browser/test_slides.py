@@ -16,6 +16,7 @@ from matplotlib import image
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from playwright.sync_api import Browser, Page, Route
 
+from tests.colours import contrast
 from tools import slides
 from tools.cells import WIDGET_VIEW, slide_type
 from tools.paths import ROOT, notebooks
@@ -185,15 +186,7 @@ def test_callouts_can_be_read_in_the_dark():
     for name, rgb in colours.items():
         label = np.array(rgb.split(), dtype=float)
         paper = 0.09 * label + 0.91 * 0x11
-        contrast = (luminance(label) + 0.05) / (luminance(paper) + 0.05)
-        assert contrast >= LIMITS["contrast"], name
-
-
-def luminance(rgb: np.ndarray) -> float:
-    """Relative luminance of sRGB values 0…255 (WCAG 2.2)."""
-    rgb = rgb / 255
-    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    return linear @ [0.2126, 0.7152, 0.0722]
+        assert contrast(label / 255, paper / 255) >= LIMITS["contrast"], name
 
 
 # --- what a talk leaves out -----------------------------------------------------------
