@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from tools.noise import INEXACT, Noise
 
@@ -63,11 +63,14 @@ def test_gradients_move():
 
 def test_exact_values_and_random_numbers_stay():
     x, w = inputs()
+    identity = nn.init.dirac_(torch.empty(2, 2, 1, 1, dtype=x.dtype))
     before = torch.get_rng_state()
     with Noise(1):
         assert (x > 0).double().sum() == (x > 0).sum()
         assert torch.tensor([0.0, 1.0]).mean() == 0.5
         assert not (torch.zeros_like(x) @ w).any()
+        assert torch.equal(torch.eye(9, dtype=w.dtype) @ w, w)
+        assert torch.equal(F.conv2d(x[None], identity), x[None])
         assert (x / 0).sum(0).isinf().any()
         assert (x.to("meta") @ w.to("meta")).is_meta
         assert x.argmax().equal(x.flatten().argmax())
