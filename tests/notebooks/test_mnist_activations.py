@@ -132,8 +132,8 @@ def test_output_pixel_equals_the_layer(lecture, float64):
 
 def test_both_counts_agree(lecture):
     for layer in (nn.Conv2d(3, 7, 5), nn.Conv2d(4, 1, 1), nn.Linear(9, 4), nn.ReLU()):
-        assert lecture.formula_parameters(layer) == lecture.count_parameters(layer)
-    assert lecture.count_parameters(lecture.make_net()) == 3_274_634
+        assert lecture.formula_parameters(layer) == lecture.parameters(layer)
+    assert lecture.parameters(lecture.make_net()) == 3_274_634
 
 
 def test_hooks_are_removed_even_after_an_error(lecture):
@@ -155,10 +155,9 @@ def trained(request, lecture) -> SimpleNamespace:
     """Another network, in float32: faster, and no claim may hang on rounding."""
     data = digits(28, dtype=torch.float32)
     train, val = (data.x_train, data.y_train), (data.x_test, data.y_test)
-    lecture.names.update(train=train, val=val)
     net, spoilt = lecture.make_net(request.param), lecture.make_net(request.param)
-    history = lecture.train_net(net, lecture.STEPS)
-    twice = lecture.train_net(spoilt, 21, lecture.softmax_twice)
+    history = lecture.train_net(net, train, val, lecture.STEPS)
+    twice = lecture.train_net(spoilt, train, val, 21, lecture.softmax_twice)
     return SimpleNamespace(
         net=net, x=val[0], y=val[1], every=torch.cat([train[0], val[0]]),
         history=history, twice=twice, seed=request.param,
@@ -233,7 +232,7 @@ def test_dead_neurons_can_be_cut_out(lecture, trained):
     torch.testing.assert_close(
         lecture.predict(small, trained.x), expected, atol=1e-3, rtol=1e-3
     )
-    counts = [lecture.count_parameters(net) for net in (small, trained.net)]
+    counts = [lecture.parameters(net) for net in (small, trained.net)]
     assert counts[0] < 2 / 3 * counts[1]
 
 
