@@ -2,15 +2,19 @@
 
 import math
 from collections import Counter
+from functools import partial
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from tests.answers import right, wrong
+
 # --- 05.1 -----------------------------------------------------------------------------
 
 
+@right("05.1")
 def level(box, *, k0=4, side=math.sqrt, rounding=math.floor, low=2, high=5):
     """The right level, or one with a single named mistake."""
     x0, y0, x1, y1 = (float(v) for v in box)
@@ -18,39 +22,32 @@ def level(box, *, k0=4, side=math.sqrt, rounding=math.floor, low=2, high=5):
     return min(max(k, low), high)
 
 
+@right("05.1")
 def level_by_torch(box):
     side = (box[2:] - box[:2]).prod().sqrt()
     return (4 + (side / 224).log2()).floor().clamp(2, 5)
 
 
-def level_rounded(box):
-    return level(box, rounding=round)
-
-
-def level_of_area(box):
-    return level(box, side=lambda area: area)
-
-
-def level_without_lower_bound(box):
-    return level(box, low=-10)
-
-
-def level_without_upper_bound(box):
-    return level(box, high=10)
-
-
+@wrong("05.1")
 def level_of_longer_side(box):
     longer = max(float(box[2] - box[0]), float(box[3] - box[1]))
     return level((0, 0, longer, longer))
 
 
-def level_from_five(box):
-    return level(box, k0=5)
-
-
+@wrong("05.1")
 def level_of_corner(box):
     """Takes x1, y1 for the width and height."""
     return level((0, 0, box[2], box[3]))
+
+
+wrong(
+    "05.1",
+    rounding_round=partial(level, rounding=round),
+    side_lambda_area_area=partial(level, side=lambda area: area),
+    low_10=partial(level, low=-10),
+    high_10=partial(level, high=10),
+    k0_5=partial(level, k0=5),
+)
 
 
 # --- 05.2 -----------------------------------------------------------------------------
@@ -60,12 +57,14 @@ def _rows(small, large):
     return torch.arange(large) * small // large
 
 
+@right("05.2")
 def step_by_index(M, lateral):
     H, W = lateral.shape[2:]
     M = M.index_select(2, _rows(M.shape[2], H)).index_select(3, _rows(M.shape[3], W))
     return lateral + M
 
 
+@right("05.2")
 def step_by_matrices(M, lateral):
     (h, w), (H, W) = M.shape[2:], lateral.shape[2:]
     up = F.one_hot(_rows(h, H), h).to(M)  # (H, h)
@@ -73,6 +72,7 @@ def step_by_matrices(M, lateral):
     return up @ M @ left.T + lateral
 
 
+@right("05.2")
 def step_by_loop(M, lateral):
     (h, w), (H, W) = M.shape[2:], lateral.shape[2:]
     result = lateral.clone()
@@ -82,39 +82,47 @@ def step_by_loop(M, lateral):
     return result
 
 
+@wrong("05.2")
 def step_doubled_and_cropped(M, lateral):
     H, W = lateral.shape[2:]
     M = M.repeat_interleave(2, 2).repeat_interleave(2, 3)
     return lateral + M[:, :, :H, :W]
 
 
+@wrong("05.2")
 def step_tiled(M, lateral):
     """Repeats the map, not its pixels."""
     (h, w), (H, W) = M.shape[2:], lateral.shape[2:]
     return lateral + M.repeat(1, 1, -(-H // h), -(-W // w))[:, :, :H, :W]
 
 
+@wrong("05.2")
 def step_bilinear(M, lateral):
     return lateral + F.interpolate(M, lateral.shape[2:], mode="bilinear")
 
 
-def step_without_sum(M, lateral):
-    return step_by_index(M, torch.zeros_like(lateral))
-
-
+@wrong("05.2")
 def step_swapped_axes(M, lateral):
     (h, w), (H, W) = M.shape[2:], lateral.shape[2:]
     return lateral + M[:, :, _rows(w, H)[:, None] % h, _rows(h, W) % w]
 
 
+@wrong("05.2")
 def step_shrinks_lateral(M, lateral):
     (h, w), (H, W) = M.shape[2:], lateral.shape[2:]
     return M + lateral[:, :, _rows(H, h)[:, None], _rows(W, w)]
 
 
+wrong(
+    "05.2",
+    without_sum=lambda M, lateral: step_by_index(M, torch.zeros_like(lateral)),
+)
+
+
 # --- 05.3 -----------------------------------------------------------------------------
 
 
+@right("05.3")
 def side_step_by_step(size, depth):
     down = size - 4
     for _ in range(depth):
@@ -126,6 +134,7 @@ def side_step_by_step(size, depth):
     return max(down, 0)
 
 
+@right("05.3")
 def side_by_recursion(size, depth):
     size -= 4
     if size < 1:
@@ -146,6 +155,7 @@ def side_by_formula(size, depth):
     return size - lost if size > lost and fits else 0
 
 
+@wrong("05.3")
 def side_without_parity(size, depth):
     for _ in range(depth):
         size = (size - 4) // 2
@@ -155,6 +165,7 @@ def side_without_parity(size, depth):
     return max(size, 0)
 
 
+@wrong("05.3")
 def side_without_bottom(size, depth):
     for _ in range(depth):
         size -= 4
@@ -166,6 +177,7 @@ def side_without_bottom(size, depth):
     return max(size, 0)
 
 
+@wrong("05.3")
 def side_one_conv(size, depth):
     for _ in range(depth):
         size -= 2
@@ -178,10 +190,7 @@ def side_one_conv(size, depth):
     return max(size, 0)
 
 
-def side_as_input(size, depth):
-    return size if size % 2**depth == 0 else 0
-
-
+@wrong("05.3")
 def side_negative(size, depth):
     for _ in range(depth):
         size -= 4
@@ -194,17 +203,22 @@ def side_negative(size, depth):
     return size
 
 
-def side_for_depth_four(size, depth):
-    return side_step_by_step(size, 4)
-
-
+@wrong("05.3")
 def side_checks_only_the_input(size, depth):
     return side_without_parity(size, depth) if size % 2 == 0 else 0
+
+
+wrong(
+    "05.3",
+    as_input=lambda size, depth: size if size % 2**depth == 0 else 0,
+    for_depth_four=lambda size, depth: side_step_by_step(size, 4),
+)
 
 
 # --- 05.4 -----------------------------------------------------------------------------
 
 
+@right("05.4")
 def split(conv, c, *, axis=1, biases=(True, False), swap=False, padding=1):
     """The right pair of convolutions, or one with a single named mistake."""
     weights = conv.weight.tensor_split([c], dim=axis)
@@ -221,10 +235,7 @@ def split(conv, c, *, axis=1, biases=(True, False), swap=False, padding=1):
     return tuple(pair)
 
 
-def split_bias_to_x(conv, c):
-    return list(split(conv, c, biases=(False, True)))
-
-
+@right("05.4")
 def split_half_of_bias_each(conv, c):
     pair = split(conv, c, biases=(True, True))
     for layer in pair:
@@ -232,38 +243,33 @@ def split_half_of_bias_each(conv, c):
     return pair
 
 
-def split_bias_twice(conv, c):
-    return split(conv, c, biases=(True, True))
-
-
-def split_without_bias(conv, c):
-    return split(conv, c, biases=(False, False))
-
-
-def split_other_order(conv, c):
-    return split(conv, c, swap=True)
-
-
-def split_without_padding(conv, c):
-    return split(conv, c, padding=0)
-
-
-def split_by_outputs(conv, c):
-    return split(conv, min(c, conv.out_channels - 1), axis=0)
-
-
+@wrong("05.4")
 def split_random_bias(conv, c):
     pair = split(conv, c)
     return pair[0], nn.Conv2d(conv.in_channels - c, conv.out_channels, 3, padding=1)
 
 
-def split_weights_only(conv, c):
-    return conv.weight[:, :c], conv.weight[:, c:]
+right(
+    "05.4",
+    bias_to_x=lambda conv, c: list(split(conv, c, biases=(False, True))),
+)
+
+
+wrong(
+    "05.4",
+    by_outputs=lambda conv, c: split(conv, min(c, conv.out_channels - 1), axis=0),
+    weights_only=lambda conv, c: (conv.weight[:, :c], conv.weight[:, c:]),
+    biases_True_True=partial(split, biases=(True, True)),
+    biases_False_False=partial(split, biases=(False, False)),
+    swap_True=partial(split, swap=True),
+    padding_0=partial(split, padding=0),
+)
 
 
 # --- 05.5 -----------------------------------------------------------------------------
 
 
+@right("05.5")
 def accuracy(
     answer, true, r, *, diagonal=False, one_side=False, of="true", inside=True
 ):
@@ -290,6 +296,7 @@ def accuracy(
     return float(np.mean(right)) if right else 1.0
 
 
+@right("05.5")
 def accuracy_by_pooling(answer, true, r):
     """Dilation by maximum; classes differ where the local extremes differ."""
     t = F.pad(true[None, None].double(), (1, 1, 1, 1), mode="replicate")
@@ -301,30 +308,7 @@ def accuracy_by_pooling(answer, true, r):
     return (answer == true)[band].double().mean() if band.any() else 1.0
 
 
-def accuracy_diagonal(answer, true, r):
-    return accuracy(answer, true, r, diagonal=True)
-
-
-def accuracy_one_side(answer, true, r):
-    return accuracy(answer, true, r, one_side=True)
-
-
-def accuracy_of_answer_border(answer, true, r):
-    return accuracy(answer, true, r, of="answer")
-
-
-def accuracy_inside(answer, true, r):
-    return accuracy(answer, true, r, inside=False)
-
-
-def accuracy_everywhere(answer, true, r):
-    return (answer == true).double().mean().item()
-
-
-def accuracy_wider_band(answer, true, r):
-    return accuracy(answer, true, r + 1)
-
-
+@wrong("05.5")
 def accuracy_without_a_border(answer, true, r):
     """NaN, the mean of nothing, when there is no border."""
     if (true == true[0, 0]).all():
@@ -332,14 +316,27 @@ def accuracy_without_a_border(answer, true, r):
     return accuracy(answer, true, r)
 
 
+wrong(
+    "05.5",
+    everywhere=lambda answer, true, r: (answer == true).double().mean().item(),
+    wider_band=lambda answer, true, r: accuracy(answer, true, r + 1),
+    diagonal_True=partial(accuracy, diagonal=True),
+    one_side_True=partial(accuracy, one_side=True),
+    of_answer=partial(accuracy, of="answer"),
+    inside_False=partial(accuracy, inside=False),
+)
+
+
 # --- 05.6 -----------------------------------------------------------------------------
 
 
+@right("05.6")
 def overlaps_by_counter(n, k, s):
     count = Counter(i * s + j for i in range(n) for j in range(k))
     return [count[position] for position in range((n - 1) * s + k)]
 
 
+@right("05.6")
 def overlaps_by_numpy(n, k, s):
     counts = np.zeros((n - 1) * s + k, dtype=int)
     for i in range(n):
@@ -347,6 +344,7 @@ def overlaps_by_numpy(n, k, s):
     return counts
 
 
+@right("05.6")
 def overlaps_by_inequality(n, k, s):
     """Kernel i covers p when i * s <= p < i * s + k."""
     return tuple(
@@ -357,90 +355,17 @@ def overlaps_by_inequality(n, k, s):
     )
 
 
-def overlaps_ceil(n, k, s):
-    return [-(-k // s)] * ((n - 1) * s + k)
-
-
-def overlaps_short(n, k, s):
-    return overlaps_by_counter(n, k, s)[: n * s]
-
-
-def overlaps_without_stride(n, k, s):
-    return overlaps_by_counter(n, k, 1)
-
-
-def overlaps_swapped(n, k, s):
-    return overlaps_by_counter(n, s, k)
-
-
+@wrong("05.6")
 def overlaps_marked(n, k, s):
     """Covered or not, instead of how many times."""
     return [min(count, 1) for count in overlaps_by_counter(n, k, s)]
 
 
-def overlaps_one_kernel_less(n, k, s):
-    return overlaps_by_counter(max(n - 1, 0), k, s)
-
-
-RIGHT = {
-    "05.1": (level, level_by_torch),
-    "05.2": (step_by_index, step_by_matrices, step_by_loop),
-    "05.3": (side_step_by_step, side_by_recursion),
-    "05.4": (split, split_bias_to_x, split_half_of_bias_each),
-    "05.5": (accuracy, accuracy_by_pooling),
-    "05.6": (overlaps_by_counter, overlaps_by_numpy, overlaps_by_inequality),
-}
-WRONG = {
-    "05.1": (
-        level_rounded,
-        level_of_area,
-        level_without_lower_bound,
-        level_without_upper_bound,
-        level_of_longer_side,
-        level_from_five,
-        level_of_corner,
-    ),
-    "05.2": (
-        step_doubled_and_cropped,
-        step_tiled,
-        step_bilinear,
-        step_without_sum,
-        step_swapped_axes,
-        step_shrinks_lateral,
-    ),
-    "05.3": (
-        side_without_parity,
-        side_without_bottom,
-        side_one_conv,
-        side_as_input,
-        side_negative,
-        side_for_depth_four,
-        side_checks_only_the_input,
-    ),
-    "05.4": (
-        split_bias_twice,
-        split_without_bias,
-        split_other_order,
-        split_without_padding,
-        split_by_outputs,
-        split_random_bias,
-        split_weights_only,
-    ),
-    "05.5": (
-        accuracy_diagonal,
-        accuracy_one_side,
-        accuracy_of_answer_border,
-        accuracy_inside,
-        accuracy_everywhere,
-        accuracy_wider_band,
-        accuracy_without_a_border,
-    ),
-    "05.6": (
-        overlaps_ceil,
-        overlaps_short,
-        overlaps_without_stride,
-        overlaps_swapped,
-        overlaps_marked,
-        overlaps_one_kernel_less,
-    ),
-}
+wrong(
+    "05.6",
+    ceil=lambda n, k, s: [-(-k // s)] * ((n - 1) * s + k),
+    short=lambda n, k, s: overlaps_by_counter(n, k, s)[: n * s],
+    without_stride=lambda n, k, s: overlaps_by_counter(n, k, 1),
+    swapped=lambda n, k, s: overlaps_by_counter(n, s, k),
+    one_kernel_less=lambda n, k, s: overlaps_by_counter(max(n - 1, 0), k, s),
+)

@@ -4,52 +4,39 @@ import torch
 import torch.nn.functional as F
 from torchvision.ops import box_convert
 
+from tests.answers import right, wrong
+
 # --- 07.1 -----------------------------------------------------------------------------
 
 
-def weights_by_mean(G):
-    return G.mean((2, 3))
+right(
+    "07.1",
+    by_mean=lambda G: G.mean((2, 3)),
+    by_pooling=lambda G: F.adaptive_avg_pool2d(G, 1).flatten(1),
+)
 
 
-def weights_by_pooling(G):
-    return F.adaptive_avg_pool2d(G, 1).flatten(1)
-
-
-def weights_by_sum(G):
-    return G.sum((2, 3))
-
-
-def weights_by_max(G):
-    return G.amax((2, 3))
-
-
-def weights_over_channels(G):
-    return G.mean(1).mean(1)
-
-
-def weights_of_absolute_gradient(G):
-    return G.abs().mean((2, 3))
-
-
-def weights_of_positive_gradient(G):
-    return F.relu(G).mean((2, 3))
-
-
-def weights_kept_as_map(G):
-    return G.mean((2, 3), keepdim=True)
-
-
-def weights_over_batch(G):
-    return G.mean((0, 2, 3)).expand(len(G), -1)
+wrong(
+    "07.1",
+    by_sum=lambda G: G.sum((2, 3)),
+    by_max=lambda G: G.amax((2, 3)),
+    over_channels=lambda G: G.mean(1).mean(1),
+    of_absolute_gradient=lambda G: G.abs().mean((2, 3)),
+    of_positive_gradient=lambda G: F.relu(G).mean((2, 3)),
+    kept_as_map=lambda G: G.mean((2, 3), keepdim=True),
+    over_batch=lambda G: G.mean((0, 2, 3)).expand(len(G), -1),
+)
 
 
 # --- 07.2 -----------------------------------------------------------------------------
 
 
+@right("07.2")
 def cam_by_einsum(A, head, classes):
     return torch.einsum("bk,bkij->bij", head.weight[classes], A)
 
 
+@right("07.2")
 def cam_by_loop(A, head, classes):
     maps = [
         sum(weight * channel for weight, channel in zip(head.weight[c], a, strict=True))
@@ -58,33 +45,37 @@ def cam_by_loop(A, head, classes):
     return torch.stack(maps)
 
 
+@right("07.2")
 def cam_by_convolution(A, head, classes):
     every = F.conv2d(A, head.weight[:, :, None, None])
     return every[torch.arange(len(A)), classes]
 
 
+@wrong("07.2")
 def cam_with_bias(A, head, classes):
     return cam_by_einsum(A, head, classes) + head.bias[classes, None, None]
 
 
+@wrong("07.2")
 def cam_of_first_class(A, head, classes):
     return torch.einsum("k,bkij->bij", head.weight[classes[0]], A)
 
 
-def cam_after_relu(A, head, classes):
-    return F.relu(cam_by_einsum(A, head, classes))
-
-
+@wrong("07.2")
 def cam_averaged_over_channels(A, head, classes):
     return (head.weight[classes][:, :, None, None] * A).mean(1)
 
 
-def cam_of_all_classes(A, head, classes):
-    return F.conv2d(A, head.weight[:, :, None, None])
-
-
+@wrong("07.2")
 def cam_divided_by_cells(A, head, classes):
     return cam_by_einsum(A, head, classes) / A[0, 0].numel()
+
+
+wrong(
+    "07.2",
+    after_relu=lambda A, head, classes: F.relu(cam_by_einsum(A, head, classes)),
+    of_all_classes=lambda A, head, classes: F.conv2d(A, head.weight[:, :, None, None]),
+)
 
 
 # --- 07.3 -----------------------------------------------------------------------------
@@ -101,11 +92,13 @@ def _peak(heat):
     return place // heat.shape[2], place % heat.shape[2]
 
 
+@right("07.3")
 def hits_by_division(heat, boxes):
     row, column = _peak(heat)
     return _inside(column + 0.5, row + 0.5, boxes)
 
 
+@right("07.3")
 def hits_by_distance_to_centre(heat, boxes):
     row = heat.amax(2).argmax(1) + 0.5
     column = heat.amax(1).argmax(1) + 0.5
@@ -113,163 +106,125 @@ def hits_by_distance_to_centre(heat, boxes):
     return ((column - cx).abs() < w / 2) & ((row - cy).abs() < h / 2)
 
 
+@wrong("07.3")
 def hits_swapping_x_and_y(heat, boxes):
     row, column = _peak(heat)
     return _inside(row + 0.5, column + 0.5, boxes)
 
 
+@wrong("07.3")
 def hits_dividing_by_height(heat, boxes):
     place = heat.flatten(1).argmax(1)
     return _inside(place % heat.shape[1] + 0.5, place // heat.shape[1] + 0.5, boxes)
 
 
+@wrong("07.3")
 def hits_with_the_far_edge(heat, boxes):
     row, column = _peak(heat)
     x1, y1, x2, y2 = boxes.unbind(1)
     return (x1 <= column) & (column <= x2) & (y1 <= row) & (row <= y2)
 
 
+@wrong("07.3")
 def hits_of_the_brightest_map(heat, boxes):
     row, column = _peak(heat[heat.amax((1, 2)).argmax()][None])
     return _inside(column + 0.5, row + 0.5, boxes)
 
 
-def hits_of_the_darkest_pixel(heat, boxes):
-    return hits_by_division(-heat, boxes)
-
-
+@wrong("07.3")
 def hits_as_boxes_of_size(heat, boxes):
     return hits_by_division(heat, box_convert(boxes, "xywh", "xyxy"))
 
 
-def hits_averaged(heat, boxes):
-    return hits_by_division(heat, boxes).double().mean()
+wrong(
+    "07.3",
+    of_the_darkest_pixel=lambda heat, boxes: hits_by_division(-heat, boxes),
+    averaged=lambda heat, boxes: hits_by_division(heat, boxes).double().mean(),
+)
 
 
 # --- 07.4 -----------------------------------------------------------------------------
 
 
+@right("07.4")
 def energy_with_clamp(heat, mask):
     total = heat.sum((1, 2)).clamp(min=torch.finfo(heat.dtype).tiny)
     return (heat * mask).sum((1, 2)) / total
 
 
+@right("07.4")
 def energy_with_where(heat, mask):
     inside = heat.masked_fill(~mask, 0).flatten(1).sum(1)
     return torch.nan_to_num(inside / heat.flatten(1).sum(1))
 
 
-def energy_without_zero_guard(heat, mask):
-    return (heat * mask).sum((1, 2)) / heat.sum((1, 2))
-
-
+@wrong("07.4")
 def energy_per_pixel(heat, mask):
     return (heat * mask).sum((1, 2)) / mask.sum((1, 2)).clamp(min=1)
 
 
+@wrong("07.4")
 def energy_of_the_batch(heat, mask):
     return ((heat * mask).sum() / heat.sum()).expand(len(heat))
 
 
+@wrong("07.4")
 def energy_to_outside(heat, mask):
     outside = (heat * ~mask).sum((1, 2)).clamp(min=1e-30)
     return (heat * mask).sum((1, 2)) / outside
 
 
+@wrong("07.4")
 def energy_with_a_large_guard(heat, mask):
     return (heat * mask).sum((1, 2)) / (heat.sum((1, 2)) + 0.1)
 
 
-def energy_as_area(heat, mask):
-    return mask.to(heat.dtype).mean((1, 2))
+wrong(
+    "07.4",
+    without_zero_guard=lambda heat, mask: (heat * mask).sum((1, 2)) / heat.sum((1, 2)),
+    as_area=lambda heat, mask: mask.to(heat.dtype).mean((1, 2)),
+)
 
 
 # --- 07.5 -----------------------------------------------------------------------------
 
 
+@right("07.5")
 def grid_by_permute(tokens, h, w):
     cells = tokens[:, tokens.shape[1] - h * w :]
     return cells.reshape(len(tokens), h, w, -1).permute(0, 3, 1, 2)
 
 
-def grid_by_fold(tokens, h, w):
-    return F.fold(tokens[:, -h * w :].mT, (h, w), 1)
-
-
+@wrong("07.5")
 def grid_always_dropping_one(tokens, h, w):
     cells = tokens[:, 1 : 1 + h * w]
     return cells.transpose(1, 2).reshape(len(tokens), -1, h, w)
 
 
+@wrong("07.5")
 def grid_keeping_the_class_token(tokens, h, w):
     return tokens[:, : h * w].transpose(1, 2).reshape(len(tokens), -1, h, w)
 
 
+@wrong("07.5")
 def grid_without_transposing(tokens, h, w):
     return tokens[:, -h * w :].reshape(len(tokens), -1, h, w)
 
 
-def grid_by_columns(tokens, h, w):
-    return grid_by_permute(tokens, w, h).transpose(2, 3)
-
-
-def grid_with_channels_last(tokens, h, w):
-    return tokens[:, -h * w :].unflatten(1, (h, w))
-
-
+@wrong("07.5")
 def grid_of_squares(tokens, h, w):
     side = int((h * w) ** 0.5)
     return grid_by_permute(tokens, side, side)
 
 
-RIGHT = {
-    "07.1": (weights_by_mean, weights_by_pooling),
-    "07.2": (cam_by_einsum, cam_by_loop, cam_by_convolution),
-    "07.3": (hits_by_division, hits_by_distance_to_centre),
-    "07.4": (energy_with_clamp, energy_with_where),
-    "07.5": (grid_by_permute, grid_by_fold),
-}
-WRONG = {
-    "07.1": (
-        weights_by_sum,
-        weights_by_max,
-        weights_over_channels,
-        weights_of_absolute_gradient,
-        weights_of_positive_gradient,
-        weights_kept_as_map,
-        weights_over_batch,
-    ),
-    "07.2": (
-        cam_with_bias,
-        cam_of_first_class,
-        cam_after_relu,
-        cam_averaged_over_channels,
-        cam_of_all_classes,
-        cam_divided_by_cells,
-    ),
-    "07.3": (
-        hits_swapping_x_and_y,
-        hits_dividing_by_height,
-        hits_with_the_far_edge,
-        hits_of_the_brightest_map,
-        hits_of_the_darkest_pixel,
-        hits_as_boxes_of_size,
-        hits_averaged,
-    ),
-    "07.4": (
-        energy_without_zero_guard,
-        energy_per_pixel,
-        energy_of_the_batch,
-        energy_to_outside,
-        energy_with_a_large_guard,
-        energy_as_area,
-    ),
-    "07.5": (
-        grid_always_dropping_one,
-        grid_keeping_the_class_token,
-        grid_without_transposing,
-        grid_by_columns,
-        grid_with_channels_last,
-        grid_of_squares,
-    ),
-}
+right(
+    "07.5",
+    by_fold=lambda tokens, h, w: F.fold(tokens[:, -h * w :].mT, (h, w), 1),
+)
+
+
+wrong(
+    "07.5",
+    by_columns=lambda tokens, h, w: grid_by_permute(tokens, w, h).transpose(2, 3),
+    with_channels_last=lambda tokens, h, w: tokens[:, -h * w :].unflatten(1, (h, w)),
+)

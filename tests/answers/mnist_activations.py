@@ -1,20 +1,25 @@
 """Answers to the exercises of notebook 11: right ones, and mistakes students make."""
 
 import math
+from functools import partial
 from itertools import product
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from tests.answers import right, wrong
+
 # --- 11.1 -----------------------------------------------------------------------------
 
 
+@right("11.1")
 def layer_by_formula(side, c_in, c_out, k, stride, padding):
     out = (side + 2 * padding - k) // stride + 1
     return out, (k * k * c_in + 1) * c_out
 
 
+@right("11.1")
 def layer_by_building(side, c_in, c_out, k, stride, padding):
     with torch.device("meta"):
         conv = nn.Conv2d(c_in, c_out, k, stride, padding)
@@ -22,27 +27,33 @@ def layer_by_building(side, c_in, c_out, k, stride, padding):
     return [out, sum(p.numel() for p in conv.parameters())]
 
 
+@wrong("11.1")
 def layer_without_bias(side, c_in, c_out, k, stride, padding):
     return (side + 2 * padding - k) // stride + 1, k * k * c_in * c_out
 
 
+@wrong("11.1")
 def layer_bias_per_input(side, c_in, c_out, k, stride, padding):
     return (side + 2 * padding - k) // stride + 1, (k * k * c_out + 1) * c_in
 
 
+@wrong("11.1")
 def layer_one_sided_padding(side, c_in, c_out, k, stride, padding):
     return (side + padding - k) // stride + 1, (k * k * c_in + 1) * c_out
 
 
+@wrong("11.1")
 def layer_without_plus_one(side, c_in, c_out, k, stride, padding):
     return (side + 2 * padding - k) // stride, (k * k * c_in + 1) * c_out
 
 
+@wrong("11.1")
 def layer_rounded_up(side, c_in, c_out, k, stride, padding):
     out = math.ceil((side + 2 * padding - k) / stride) + 1
     return out, (k * k * c_in + 1) * c_out
 
 
+@wrong("11.1")
 def layer_kernel_not_squared(side, c_in, c_out, k, stride, padding):
     return (side + 2 * padding - k) // stride + 1, (k * c_in + 1) * c_out
 
@@ -50,11 +61,13 @@ def layer_kernel_not_squared(side, c_in, c_out, k, stride, padding):
 # --- 11.2 -----------------------------------------------------------------------------
 
 
+@right("11.2")
 def same_by_formula(side, k, stride):
     total = max((math.ceil(side / stride) - 1) * stride + k - side, 0)
     return total // 2, total - total // 2
 
 
+@right("11.2")
 def same_by_remainder(side, k, stride):
     """As TensorFlow's documentation writes it."""
     rest = side % stride
@@ -62,41 +75,38 @@ def same_by_remainder(side, k, stride):
     return [total // 2, (total + 1) // 2]
 
 
-def same_half_kernel(side, k, stride):
-    return k // 2, k // 2
-
-
-def same_as_for_stride_one(side, k, stride):
-    return (k - 1) // 2, k - 1 - (k - 1) // 2
-
-
-def same_more_before(side, k, stride):
-    return same_by_formula(side, k, stride)[::-1]
-
-
+@wrong("11.2")
 def same_rounded_down(side, k, stride):
     total = max((side // stride - 1) * stride + k - side, 0)
     return total // 2, total - total // 2
 
 
+@wrong("11.2")
 def same_below_zero(side, k, stride):
     total = (math.ceil(side / stride) - 1) * stride + k - side
     return total // 2, total - total // 2
 
 
-def same_total(side, k, stride):
-    return sum(same_by_formula(side, k, stride))
+wrong(
+    "11.2",
+    half_kernel=lambda side, k, stride: (k // 2, k // 2),
+    as_for_stride_one=lambda side, k, stride: ((k - 1) // 2, k - 1 - (k - 1) // 2),
+    more_before=lambda side, k, stride: same_by_formula(side, k, stride)[::-1],
+    total=lambda side, k, stride: sum(same_by_formula(side, k, stride)),
+)
 
 
 # --- 11.3 -----------------------------------------------------------------------------
 
 
+@right("11.3")
 def pixel_by_patch(x, weight, bias, f, i, j):
     k = weight.shape[-1]
     patch = F.pad(x, [k // 2] * 4)[:, i : i + k, j : j + k]
     return torch.relu((patch * weight[f]).sum() + bias[f])
 
 
+@right("11.3")
 def pixel_by_loops(x, weight, bias, f, i, j):
     channels, height, width = x.shape
     half, total = weight.shape[-1] // 2, bias[f].item()
@@ -107,24 +117,29 @@ def pixel_by_loops(x, weight, bias, f, i, j):
     return max(total, 0.0)
 
 
+@wrong("11.3")
 def pixel_without_relu(x, weight, bias, f, i, j):
     k = weight.shape[-1]
     patch = F.pad(x, [k // 2] * 4)[:, i : i + k, j : j + k]
     return (patch * weight[f]).sum() + bias[f]
 
 
+@wrong("11.3")
 def pixel_without_bias(x, weight, bias, f, i, j):
     return torch.relu(pixel_without_relu(x, weight, bias, f, i, j) - bias[f])
 
 
+@wrong("11.3")
 def pixel_flipped_kernel(x, weight, bias, f, i, j):
     return pixel_by_patch(x, weight.flip(-1, -2), bias, f, i, j)
 
 
+@wrong("11.3")
 def pixel_first_channel(x, weight, bias, f, i, j):
     return pixel_by_patch(x[:1], weight[:, :1], bias, f, i, j)
 
 
+@wrong("11.3")
 def pixel_without_padding(x, weight, bias, f, i, j):
     k = weight.shape[-1]
     patch = x[:, i : i + k, j : j + k]
@@ -132,10 +147,12 @@ def pixel_without_padding(x, weight, bias, f, i, j):
     return torch.relu((patch * kernel).sum() + bias[f])
 
 
+@wrong("11.3")
 def pixel_swapped_axes(x, weight, bias, f, i, j):
     return pixel_by_patch(x, weight, bias, f, j, i)
 
 
+@wrong("11.3")
 def pixel_without_sum_over_channels(x, weight, bias, f, i, j):
     k = weight.shape[-1]
     patch = F.pad(x, [k // 2] * 4)[:, i : i + k, j : j + k]
@@ -145,6 +162,7 @@ def pixel_without_sum_over_channels(x, weight, bias, f, i, j):
 # --- 11.4 -----------------------------------------------------------------------------
 
 
+@right("11.4")
 def watch_by_hooks(net, x, names):
     outputs, handles = {}, []
     for name in names:
@@ -173,6 +191,7 @@ class _Keeper:
         return lambda layer, inputs, output: self.outputs.update({name: output + 0})
 
 
+@right("11.4")
 def watch_by_a_class(net, x, names):
     keeper = _Keeper(net, names)
     with torch.no_grad():
@@ -181,6 +200,7 @@ def watch_by_a_class(net, x, names):
     return keeper.outputs
 
 
+@wrong("11.4")
 def watch_leaving_hooks(net, x, names):
     outputs = {}
     for name in names:
@@ -193,6 +213,7 @@ def watch_leaving_hooks(net, x, names):
     return outputs
 
 
+@wrong("11.4")
 def watch_late_binding(net, x, names):
     outputs, handles = {}, []
     for name in names:
@@ -207,6 +228,7 @@ def watch_late_binding(net, x, names):
     return outputs
 
 
+@wrong("11.4")
 def watch_without_clone(net, x, names):
     outputs, handles = {}, []
     for name in names:
@@ -221,6 +243,7 @@ def watch_without_clone(net, x, names):
     return outputs
 
 
+@wrong("11.4")
 def watch_inputs(net, x, names):
     outputs, handles = {}, []
     for name in names:
@@ -237,10 +260,12 @@ def watch_inputs(net, x, names):
     return outputs
 
 
+@wrong("11.4")
 def watch_all_layers(net, x, names):
     return watch_by_hooks(net, x, [name for name, _ in net.named_modules() if name])
 
 
+@wrong("11.4")
 def watch_removing_the_last_only(net, x, names):
     outputs = {}
     for name in ["pool", *names]:
@@ -254,18 +279,22 @@ def watch_removing_the_last_only(net, x, names):
     return {name: outputs[name] for name in names}
 
 
-def watch_as_a_list(net, x, names):
-    return list(watch_by_hooks(net, x, names).values())
+wrong(
+    "11.4",
+    as_a_list=lambda net, x, names: list(watch_by_hooks(net, x, names).values()),
+)
 
 
 # --- 11.5 -----------------------------------------------------------------------------
 
 
+@right("11.5")
 def field_by_formula(z):
     i, j = divmod(z.argmax().item(), 14)
     return max(2 * i - 6, 0), min(2 * i + 8, 28), max(2 * j - 6, 0), min(2 * j + 8, 28)
 
 
+@right("11.5")
 def field_by_stages(z):
     """Back through the second convolution, the pooling and the first convolution."""
     ends = []
@@ -277,43 +306,52 @@ def field_by_stages(z):
     return ends
 
 
+@wrong("11.5")
 def field_not_clipped(z):
     i, j = divmod(z.argmax().item(), 14)
     return 2 * i - 6, 2 * i + 8, 2 * j - 6, 2 * j + 8
 
 
+@wrong("11.5")
 def field_symmetric(z):
     i, j = divmod(z.argmax().item(), 14)
     return max(2 * i - 6, 0), min(2 * i + 7, 28), max(2 * j - 6, 0), min(2 * j + 7, 28)
 
 
+@wrong("11.5")
 def field_without_stride(z):
     i, j = divmod(z.argmax().item(), 14)
     return max(i - 6, 0), min(i + 8, 28), max(j - 6, 0), min(j + 8, 28)
 
 
+@wrong("11.5")
 def field_swapped_axes(z):
     top, bottom, left, right = field_by_formula(z)
     return left, right, top, bottom
 
 
-def field_of_largest_size(z):
-    return field_by_formula(z.abs())
-
-
+@wrong("11.5")
 def field_corners(z):
     top, bottom, left, right = field_by_formula(z)
     return top, left, bottom, right
 
 
+@wrong("11.5")
 def field_without_pooling_neighbour(z):
     i, j = divmod(z.argmax().item(), 14)
     return max(2 * i - 4, 0), min(2 * i + 5, 28), max(2 * j - 4, 0), min(2 * j + 5, 28)
 
 
+wrong(
+    "11.5",
+    of_largest_size=lambda z: field_by_formula(z.abs()),
+)
+
+
 # --- 11.6 -----------------------------------------------------------------------------
 
 
+@right("11.6")
 def occlusion_in_one_batch(score, x, size, stride, fill):
     rows = range(0, x.shape[1] - size + 1, stride)
     columns = range(0, x.shape[2] - size + 1, stride)
@@ -336,34 +374,22 @@ def occlusion(score, x, size, stride, fill, *, channels=slice(None), sign=1, las
     return torch.tensor(maps)
 
 
+@right("11.6")
 def occlusion_one_by_one(score, x, size, stride, fill):
     return occlusion(score, x, size, stride, fill)
 
 
-def occlusion_rise(score, x, size, stride, fill):
-    return occlusion(score, x, size, stride, fill, sign=-1)
-
-
-def occlusion_first_channel(score, x, size, stride, fill):
-    return occlusion(score, x, size, stride, fill, channels=0)
-
-
+@wrong("11.6")
 def occlusion_always_black(score, x, size, stride, fill):
     return occlusion(score, x, size, stride, 0.0)
 
 
-def occlusion_without_last_place(score, x, size, stride, fill):
-    return occlusion(score, x, size, stride, fill, last=0)
-
-
+@wrong("11.6")
 def occlusion_over_the_edge(score, x, size, stride, fill):
     return occlusion(score, x, size, stride, fill, last=size)
 
 
-def occlusion_every_pixel(score, x, size, stride, fill):
-    return occlusion(score, x, size, 1, fill)
-
-
+@wrong("11.6")
 def occlusion_not_restored(score, x, size, stride, fill):
     rows = range(0, x.shape[1] - size + 1, stride)
     columns = range(0, x.shape[2] - size + 1, stride)
@@ -374,70 +400,15 @@ def occlusion_not_restored(score, x, size, stride, fill):
     return torch.tensor(drops).view(len(rows), len(columns))
 
 
+@wrong("11.6")
 def occlusion_transposed(score, x, size, stride, fill):
     return occlusion(score, x, size, stride, fill).T
 
 
-RIGHT = {
-    "11.1": (layer_by_formula, layer_by_building),
-    "11.2": (same_by_formula, same_by_remainder),
-    "11.3": (pixel_by_patch, pixel_by_loops),
-    "11.4": (watch_by_hooks, watch_by_a_class),
-    "11.5": (field_by_formula, field_by_stages),
-    "11.6": (occlusion_in_one_batch, occlusion_one_by_one),
-}
-WRONG = {
-    "11.1": (
-        layer_without_bias,
-        layer_bias_per_input,
-        layer_one_sided_padding,
-        layer_without_plus_one,
-        layer_rounded_up,
-        layer_kernel_not_squared,
-    ),
-    "11.2": (
-        same_half_kernel,
-        same_as_for_stride_one,
-        same_more_before,
-        same_rounded_down,
-        same_below_zero,
-        same_total,
-    ),
-    "11.3": (
-        pixel_without_relu,
-        pixel_without_bias,
-        pixel_flipped_kernel,
-        pixel_first_channel,
-        pixel_without_padding,
-        pixel_swapped_axes,
-        pixel_without_sum_over_channels,
-    ),
-    "11.4": (
-        watch_leaving_hooks,
-        watch_late_binding,
-        watch_without_clone,
-        watch_inputs,
-        watch_all_layers,
-        watch_removing_the_last_only,
-        watch_as_a_list,
-    ),
-    "11.5": (
-        field_not_clipped,
-        field_symmetric,
-        field_without_stride,
-        field_swapped_axes,
-        field_of_largest_size,
-        field_corners,
-        field_without_pooling_neighbour,
-    ),
-    "11.6": (
-        occlusion_rise,
-        occlusion_first_channel,
-        occlusion_always_black,
-        occlusion_without_last_place,
-        occlusion_over_the_edge,
-        occlusion_every_pixel,
-        occlusion_not_restored,
-        occlusion_transposed,
-    ),
-}
+wrong(
+    "11.6",
+    every_pixel=lambda score, x, size, stride, fill: occlusion(score, x, size, 1, fill),
+    sign_1=partial(occlusion, sign=-1),
+    channels_0=partial(occlusion, channels=0),
+    last_0=partial(occlusion, last=0),
+)

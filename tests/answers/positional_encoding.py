@@ -4,39 +4,34 @@ import math
 
 import torch
 
+from tests.answers import right, wrong
+
 # --- 10.1 -----------------------------------------------------------------------------
 
 
+@right("10.1")
 def terms_by_power(d, base):
     return base ** (-torch.arange(0, d, 2) / d)
 
 
+@right("10.1")
 def terms_by_loop(d, base):
     return torch.tensor([1 / base ** (2 * i / d) for i in range(d // 2)])
 
 
-def terms_of_the_source(d, base):
-    return torch.exp(torch.arange(0, d, 2) * (-math.log(base)))
-
-
-def terms_growing(d, base):
-    return torch.exp(torch.arange(0, d, 2) * (math.log(base) / d))
-
-
-def terms_of_all_dimensions(d, base):
-    return base ** (-torch.arange(d) / d)
-
-
-def terms_with_half_exponent(d, base):
-    return base ** (-torch.arange(d // 2) / d)
-
-
+@wrong("10.1")
 def terms_of_tensor2tensor(d, base):
     return base ** (-torch.arange(d // 2) / max(d // 2 - 1, 1))
 
 
-def terms_with_fixed_base(d, base):
-    return terms_by_power(d, 10_000.0)
+wrong(
+    "10.1",
+    of_the_source=lambda d, base: torch.exp(torch.arange(0, d, 2) * (-math.log(base))),
+    growing=lambda d, base: torch.exp(torch.arange(0, d, 2) * (math.log(base) / d)),
+    of_all_dimensions=lambda d, base: base ** (-torch.arange(d) / d),
+    with_half_exponent=lambda d, base: base ** (-torch.arange(d // 2) / d),
+    with_fixed_base=lambda d, base: terms_by_power(d, 10_000.0),
+)
 
 
 # --- 10.2 -----------------------------------------------------------------------------
@@ -46,11 +41,13 @@ def _angles(positions, d):
     return positions[..., None] * terms_by_power(d, 10_000.0)
 
 
+@right("10.2")
 def halves_by_cat(positions, d):
     angles = _angles(positions, d)
     return torch.cat((torch.sin(angles), torch.cos(angles)), dim=1)
 
 
+@right("10.2")
 def halves_by_loop(positions, d):
     pe = torch.empty(len(positions), d)
     for n, position in enumerate(positions.tolist()):
@@ -60,42 +57,43 @@ def halves_by_loop(positions, d):
     return pe
 
 
+@wrong("10.2")
 def halves_interleaved(positions, d):
     angles = _angles(positions, d)
     return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)
 
 
+@wrong("10.2")
 def halves_cosine_first(positions, d):
     angles = _angles(positions, d)
     return torch.cat([angles.cos(), angles.sin()], dim=1)
 
 
-def halves_of_row_numbers(positions, d):
-    return halves_by_cat(torch.arange(len(positions)), d)
-
-
-def halves_of_rounded_positions(positions, d):
-    return halves_by_cat(positions.long(), d)
-
-
+@wrong("10.2")
 def halves_with_own_frequency_each(positions, d):
     angles = positions[:, None] * 10_000 ** (-torch.arange(d) / d)
     return torch.cat([angles[:, : d // 2].sin(), angles[:, d // 2 :].cos()], dim=1)
 
 
-def halves_transposed(positions, d):
-    return halves_by_cat(positions, d).T
+wrong(
+    "10.2",
+    of_row_numbers=lambda positions, d: halves_by_cat(torch.arange(len(positions)), d),
+    of_rounded_positions=lambda positions, d: halves_by_cat(positions.long(), d),
+    transposed=lambda positions, d: halves_by_cat(positions, d).T,
+)
 
 
 # --- 10.3 -----------------------------------------------------------------------------
 
 
+@right("10.3")
 def shift_by_blocks(k, d):
     angles = k * terms_by_power(d, 10_000.0)
     c, s = torch.diag(torch.cos(angles)), torch.diag(torch.sin(angles))
     return torch.vstack([torch.hstack([c, s]), torch.hstack([-s, c])])
 
 
+@right("10.3")
 def shift_by_elements(k, d):
     R = torch.zeros(d, d)
     for i, angle in enumerate((k * terms_by_power(d, 10_000.0)).tolist()):
@@ -105,10 +103,7 @@ def shift_by_elements(k, d):
     return R
 
 
-def shift_backwards(k, d):
-    return shift_by_blocks(k, d).T
-
-
+@wrong("10.3")
 def shift_interleaved(k, d):
     angles = k * terms_by_power(d, 10_000.0)
     c, s = angles.cos(), angles.sin()
@@ -116,22 +111,24 @@ def shift_interleaved(k, d):
     return torch.block_diag(*turns)
 
 
-def shift_by_one(k, d):
-    return shift_by_blocks(1, d) if k != 1 else torch.eye(d)
-
-
-def shift_without_minus(k, d):
-    return shift_by_blocks(k, d).abs()
-
-
+@wrong("10.3")
 def shift_with_one_frequency(k, d):
     c, s = math.cos(k) * torch.eye(d // 2), math.sin(k) * torch.eye(d // 2)
     return torch.vstack([torch.hstack([c, s]), torch.hstack([-s, c])])
 
 
+@wrong("10.3")
 def shift_only_the_angles(k, d):
     angles = k * terms_by_power(d, 10_000.0)
     return torch.cat([angles.sin(), angles.cos()])
+
+
+wrong(
+    "10.3",
+    backwards=lambda k, d: shift_by_blocks(k, d).T,
+    by_one=lambda k, d: shift_by_blocks(1, d) if k != 1 else torch.eye(d),
+    without_minus=lambda k, d: shift_by_blocks(k, d).abs(),
+)
 
 
 # --- 10.4 -----------------------------------------------------------------------------
@@ -142,11 +139,13 @@ def _pairs(positions, d):
     return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(-2)
 
 
+@right("10.4")
 def video_by_meshgrid(T, H, W, d):
     axes = torch.meshgrid(*map(torch.arange, (T, H, W)), indexing="ij")
     return torch.cat([_pairs(axis, d // 3) for axis in axes], dim=-1)
 
 
+@right("10.4")
 def video_by_slices(T, H, W, d):
     pe, third = torch.empty(T, H, W, d), d // 3
     pe[..., :third] = _pairs(torch.arange(T), third)[:, None, None]
@@ -155,36 +154,40 @@ def video_by_slices(T, H, W, d):
     return pe
 
 
+@wrong("10.4")
 def video_columns_first(T, H, W, d):
     frames, rows, columns = video_by_meshgrid(T, H, W, d).chunk(3, dim=-1)
     return torch.cat([columns, rows, frames], dim=-1)
 
 
-def video_by_raster(T, H, W, d):
-    return _pairs(torch.arange(T * H * W), d).view(T, H, W, d)
-
-
+@wrong("10.4")
 def video_summed(T, H, W, d):
     axes = torch.meshgrid(*map(torch.arange, (T, H, W)), indexing="ij")
     return sum(_pairs(axis, d) for axis in axes)
 
 
+@wrong("10.4")
 def video_with_frequencies_of_the_whole(T, H, W, d):
     axes = torch.meshgrid(*map(torch.arange, (T, H, W)), indexing="ij")
     return torch.cat([_pairs(axis, d)[..., : d // 3] for axis in axes], dim=-1)
 
 
+@wrong("10.4")
 def video_counted_from_one(T, H, W, d):
     return video_by_meshgrid(T + 1, H + 1, W + 1, d)[1:, 1:, 1:]
 
 
-def video_flattened(T, H, W, d):
-    return video_by_meshgrid(T, H, W, d).flatten(0, 2)
+wrong(
+    "10.4",
+    by_raster=lambda T, H, W, d: _pairs(torch.arange(T * H * W), d).view(T, H, W, d),
+    flattened=lambda T, H, W, d: video_by_meshgrid(T, H, W, d).flatten(0, 2),
+)
 
 
 # --- 10.5 -----------------------------------------------------------------------------
 
 
+@right("10.5")
 def rope_by_halves(x, positions):
     angles = _angles(positions, x.shape[-1])
     a, b = x.tensor_split(2, dim=-1)
@@ -192,18 +195,21 @@ def rope_by_halves(x, positions):
     return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
 
 
+@right("10.5")
 def rope_by_complex(x, positions):
     turn = torch.polar(torch.ones(()), _angles(positions, x.shape[-1]))
     z = torch.complex(*x.chunk(2, dim=-1)) * turn
     return torch.cat([z.real, z.imag], dim=-1)
 
 
+@right("10.5")
 def rope_as_llama(x, positions):
     angles = _angles(positions, x.shape[-1]).repeat(1, 2)
     a, b = x.chunk(2, dim=-1)
     return x * angles.cos() + torch.cat([-b, a], dim=-1) * angles.sin()
 
 
+@wrong("10.5")
 def rope_interleaved(x, positions):
     angles = _angles(positions, x.shape[-1])
     a, b = x[..., 0::2], x[..., 1::2]
@@ -214,14 +220,12 @@ def rope_interleaved(x, positions):
     return torch.stack(turned, dim=-1).flatten(-2)
 
 
-def rope_clockwise(x, positions):
-    return rope_by_halves(x, -positions)
-
-
+@wrong("10.5")
 def rope_without_positions(x, positions):
     return rope_by_halves(x, torch.arange(x.shape[-2]) + 1)
 
 
+@wrong("10.5")
 def rope_with_wrong_sign(x, positions):
     angles = _angles(positions, x.shape[-1])
     a, b = x.chunk(2, dim=-1)
@@ -229,62 +233,15 @@ def rope_with_wrong_sign(x, positions):
     return torch.cat([a * cos + b * sin, a * sin + b * cos], dim=-1)
 
 
+@wrong("10.5")
 def rope_with_neighbouring_angles(x, positions):
     angles = _angles(positions, x.shape[-1]).repeat_interleave(2, dim=-1)
     a, b = x.chunk(2, dim=-1)
     return x * angles.cos() + torch.cat([-b, a], dim=-1) * angles.sin()
 
 
-def rope_added(x, positions):
-    return x + halves_by_cat(positions, x.shape[-1])
-
-
-RIGHT = {
-    "10.1": (terms_by_power, terms_by_loop),
-    "10.2": (halves_by_cat, halves_by_loop),
-    "10.3": (shift_by_blocks, shift_by_elements),
-    "10.4": (video_by_meshgrid, video_by_slices),
-    "10.5": (rope_by_halves, rope_by_complex, rope_as_llama),
-}
-WRONG = {
-    "10.1": (
-        terms_of_the_source,
-        terms_growing,
-        terms_of_all_dimensions,
-        terms_with_half_exponent,
-        terms_of_tensor2tensor,
-        terms_with_fixed_base,
-    ),
-    "10.2": (
-        halves_interleaved,
-        halves_cosine_first,
-        halves_of_row_numbers,
-        halves_of_rounded_positions,
-        halves_with_own_frequency_each,
-        halves_transposed,
-    ),
-    "10.3": (
-        shift_backwards,
-        shift_interleaved,
-        shift_by_one,
-        shift_without_minus,
-        shift_with_one_frequency,
-        shift_only_the_angles,
-    ),
-    "10.4": (
-        video_columns_first,
-        video_by_raster,
-        video_summed,
-        video_with_frequencies_of_the_whole,
-        video_counted_from_one,
-        video_flattened,
-    ),
-    "10.5": (
-        rope_interleaved,
-        rope_clockwise,
-        rope_without_positions,
-        rope_with_wrong_sign,
-        rope_with_neighbouring_angles,
-        rope_added,
-    ),
-}
+wrong(
+    "10.5",
+    clockwise=lambda x, positions: rope_by_halves(x, -positions),
+    added=lambda x, positions: x + halves_by_cat(positions, x.shape[-1]),
+)

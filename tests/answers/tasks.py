@@ -4,87 +4,108 @@ import math
 
 import numpy as np
 import torch
-from skimage.metrics import peak_signal_noise_ratio
 from torchvision import ops, tv_tensors
 from torchvision.transforms.v2.functional import horizontal_flip
+
+from tests.answers import right, wrong
 
 # --- 01.1 -----------------------------------------------------------------------------
 
 
+@right("01.1")
 def psnr_by_formula(x, y):
     error = (x.double() - y.double()).pow(2).mean().item()
     return 10 * math.log10(255**2 / error) if error else math.inf
 
 
+@right("01.1")
 def psnr_by_library(x, y):
+    from skimage.metrics import peak_signal_noise_ratio  # slow to import
+
     with np.errstate(divide="ignore"):
         return float(peak_signal_noise_ratio(x.numpy(), y.numpy(), data_range=255))
 
 
+@wrong("01.1")
 def psnr_overflowing(x, y):
     return (10 * torch.log10(255**2 / (x - y).double().pow(2).mean())).item()
 
 
+@wrong("01.1")
 def psnr_for_unit_range(x, y):
     return (-10 * torch.log10((x.double() - y.double()).pow(2).mean())).item()
 
 
+@wrong("01.1")
 def psnr_natural_logarithm(x, y):
     return (10 * torch.log(255**2 / (x.double() - y.double()).pow(2).mean())).item()
 
 
+@wrong("01.1")
 def psnr_of_sum(x, y):
     return (10 * torch.log10(255**2 / (x.double() - y.double()).pow(2).sum())).item()
 
 
+@wrong("01.1")
 def psnr_of_absolute_error(x, y):
     return (10 * torch.log10(255**2 / (x.double() - y.double()).abs().mean())).item()
 
 
-def psnr_as_tensor(x, y):
-    return torch.tensor(psnr_by_formula(x, y))
+wrong(
+    "01.1",
+    as_tensor=lambda x, y: torch.tensor(psnr_by_formula(x, y)),
+)
 
 
 # --- 01.2 -----------------------------------------------------------------------------
 
 
+@right("01.2")
 def flip_by_index(boxes, width):
     x = width - boxes[:, [2, 0]]
     return torch.stack([x[:, 0], boxes[:, 1], x[:, 1], boxes[:, 3]], 1)
 
 
+@right("01.2")
 def flip_by_torchvision(boxes, width):
     wrapped = tv_tensors.BoundingBoxes(boxes, format="XYXY", canvas_size=(100, width))
     return horizontal_flip(wrapped).as_subclass(torch.Tensor)
 
 
+@wrong("01.2")
 def flip_without_swap(boxes, width):
     x0, y0, x1, y1 = boxes.unbind(-1)
     return torch.stack([width - x0, y0, width - x1, y1], -1)
 
 
+@wrong("01.2")
 def flip_by_pixel_numbers(boxes, width):
     x0, y0, x1, y1 = boxes.unbind(-1)
     return torch.stack([width - 1 - x1, y0, width - 1 - x0, y1], -1)
 
 
+@wrong("01.2")
 def flip_upside_down(boxes, width):
     x0, y0, x1, y1 = boxes.unbind(-1)
     return torch.stack([x0, width - y1, x1, width - y0], -1)
 
 
+@wrong("01.2")
 def flip_in_place(boxes, width):
     boxes[:, [0, 2]] = width - boxes[:, [2, 0]]
     return boxes
 
 
-def flip_one_box(boxes, width):
-    return flip_by_index(boxes, width)[0]
+wrong(
+    "01.2",
+    one_box=lambda boxes, width: flip_by_index(boxes, width)[0],
+)
 
 
 # --- 01.3 -----------------------------------------------------------------------------
 
 
+@right("01.3")
 def boxes_by_loop(masks):
     result = []
     for mask in masks:
@@ -97,6 +118,7 @@ def boxes_by_loop(masks):
     return torch.tensor(result, dtype=torch.int64).reshape(-1, 4)
 
 
+@right("01.3")
 def boxes_by_projection(masks):
     boxes = []
     for axis in (1, 2):
@@ -109,15 +131,13 @@ def boxes_by_projection(masks):
     return torch.stack([x0, y0, x1, y1], 1) * masks.flatten(1).any(1)[:, None]
 
 
+@wrong("01.3")
 def boxes_of_last_pixels(masks):
     full = boxes_by_loop(masks)
     return full - torch.tensor([0, 0, 1, 1]) * (full[:, 2:3] > 0)
 
 
-def boxes_rows_first(masks):
-    return boxes_by_loop(masks)[:, [1, 0, 3, 2]]
-
-
+@wrong("01.3")
 def boxes_failing_on_empty(masks):
     return torch.stack(
         [
@@ -127,18 +147,24 @@ def boxes_failing_on_empty(masks):
     )
 
 
+@wrong("01.3")
 def boxes_xywh(masks):
     boxes = boxes_by_loop(masks)
     return torch.cat([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], 1)
 
 
-def boxes_in_float(masks):
-    return boxes_by_loop(masks).float()
+wrong(
+    "01.3",
+    rows_first=lambda masks: boxes_by_loop(masks)[:, [1, 0, 3, 2]],
+    in_float=lambda masks: boxes_by_loop(masks).float(),
+    masks_to_boxes=ops.masks_to_boxes,
+)
 
 
 # --- 01.4 -----------------------------------------------------------------------------
 
 
+@right("01.4")
 def mask_iou_by_loop(a, b):
     result = torch.zeros(len(a), len(b))
     for i, p in enumerate(a):
@@ -148,31 +174,32 @@ def mask_iou_by_loop(a, b):
     return result
 
 
+@right("01.4")
 def mask_iou_by_product(a, b):
     a, b = (x.flatten(1).to(torch.get_default_dtype()) for x in (a, b))
     both = a @ b.T
     return both / (a.sum(1, keepdim=True) + b.sum(1) - both).clamp(min=1)
 
 
+@wrong("01.4")
 def mask_iou_nan(a, b):
     both = (a[:, None] & b).sum((2, 3))
     return both / (a[:, None] | b).sum((2, 3))
 
 
+@wrong("01.4")
 def mask_dice(a, b):
     a, b = (x.flatten(1).to(torch.get_default_dtype()) for x in (a, b))
     return 2 * (a @ b.T) / (a.sum(1, keepdim=True) + b.sum(1)).clamp(min=1)
 
 
-def mask_iou_pairwise(a, b):
-    return (a & b).sum((1, 2)) / (a | b).sum((1, 2)).clamp(min=1)
-
-
+@wrong("01.4")
 def mask_iou_over_first(a, b):
     a, b = (x.flatten(1).to(torch.get_default_dtype()) for x in (a, b))
     return (a @ b.T) / a.sum(1, keepdim=True).clamp(min=1)
 
 
+@wrong("01.4")
 def mask_iou_in_bytes(a, b):
     a, b = (x.flatten(1).to(torch.uint8) for x in (a, b))
     both = a @ b.T  # sums above 255 overflow
@@ -180,15 +207,23 @@ def mask_iou_in_bytes(a, b):
     return both / either.clamp(min=1)
 
 
+@wrong("01.4")
 def mask_iou_of_boxes(a, b):
     dtype = torch.get_default_dtype()
     first, second = (boxes_by_loop(x).to(dtype) for x in (a, b))
     return ops.box_iou(first, second).nan_to_num()
 
 
+wrong(
+    "01.4",
+    iou_pairwise=lambda a, b: (a & b).sum((1, 2)) / (a | b).sum((1, 2)).clamp(min=1),
+)
+
+
 # --- 01.5 -----------------------------------------------------------------------------
 
 
+@right("01.5")
 def unproject_by_formula(depth, K):
     H, W = depth.shape
     u = torch.arange(W)[None, :] + 0.5
@@ -198,6 +233,7 @@ def unproject_by_formula(depth, K):
     return torch.stack([x, y, depth], -1)
 
 
+@right("01.5")
 def unproject_by_inverse(depth, K):
     H, W = depth.shape
     v, u = torch.meshgrid(torch.arange(H) + 0.5, torch.arange(W) + 0.5, indexing="ij")
@@ -205,6 +241,7 @@ def unproject_by_inverse(depth, K):
     return rays * depth[..., None]
 
 
+@wrong("01.5")
 def unproject_corners_of_pixels(depth, K):
     H, W = depth.shape
     v, u = torch.meshgrid(torch.arange(H), torch.arange(W), indexing="ij")
@@ -212,34 +249,37 @@ def unproject_corners_of_pixels(depth, K):
     return torch.stack([x, (v - K[1, 2]) * depth / K[1, 1], depth], -1)
 
 
-def unproject_swapped(depth, K):
-    return unproject_by_formula(depth, K)[..., [1, 0, 2]]
-
-
+@wrong("01.5")
 def unproject_without_centre(depth, K):
     good = unproject_by_formula(depth, K)
     shift = torch.stack([K[0, 2] / K[0, 0], K[1, 2] / K[1, 1], torch.zeros(())])
     return good + shift * depth[..., None]
 
 
+@wrong("01.5")
 def unproject_without_depth(depth, K):
     good = unproject_by_formula(depth, K)
     return torch.cat([good[..., :2] / good[..., 2:], good[..., 2:]], -1)
 
 
+@wrong("01.5")
 def unproject_one_focal_length(depth, K):
     same = K.clone()
     same[1, 1] = K[0, 0]
     return unproject_by_formula(depth, same)
 
 
-def unproject_channels_first(depth, K):
-    return unproject_by_formula(depth, K).movedim(-1, 0)
+wrong(
+    "01.5",
+    swapped=lambda depth, K: unproject_by_formula(depth, K)[..., [1, 0, 2]],
+    channels_first=lambda depth, K: unproject_by_formula(depth, K).movedim(-1, 0),
+)
 
 
 # --- 01.6 -----------------------------------------------------------------------------
 
 
+@right("01.6")
 def panoptic_painting(semantic, masks, labels, scores):
     result = semantic * 1000
     order = scores.argsort(descending=True).tolist()
@@ -248,6 +288,7 @@ def panoptic_painting(semantic, masks, labels, scores):
     return result
 
 
+@right("01.6")
 def panoptic_by_free_pixels(semantic, masks, labels, scores):
     result, free = 1000 * semantic, torch.ones_like(semantic, dtype=torch.bool)
     for number, k in enumerate(scores.argsort(descending=True).tolist(), 1):
@@ -257,6 +298,7 @@ def panoptic_by_free_pixels(semantic, masks, labels, scores):
     return result
 
 
+@wrong("01.6")
 def panoptic_last_wins(semantic, masks, labels, scores):
     result = semantic * 1000
     for number, k in enumerate(scores.argsort(descending=True).tolist(), 1):
@@ -264,6 +306,7 @@ def panoptic_last_wins(semantic, masks, labels, scores):
     return result
 
 
+@wrong("01.6")
 def panoptic_given_numbers(semantic, masks, labels, scores):
     result = semantic * 1000
     for k in scores.argsort().tolist():
@@ -271,6 +314,7 @@ def panoptic_given_numbers(semantic, masks, labels, scores):
     return result
 
 
+@wrong("01.6")
 def panoptic_from_zero(semantic, masks, labels, scores):
     result = semantic * 1000
     order = scores.argsort(descending=True).tolist()
@@ -279,14 +323,17 @@ def panoptic_from_zero(semantic, masks, labels, scores):
     return result
 
 
+@wrong("01.6")
 def panoptic_without_stuff(semantic, masks, labels, scores):
     return panoptic_painting(torch.zeros_like(semantic), masks, labels, scores)
 
 
+@wrong("01.6")
 def panoptic_sorted_upwards(semantic, masks, labels, scores):
     return panoptic_painting(semantic, masks, labels, -scores)
 
 
+@wrong("01.6")
 def panoptic_numbers_per_class(semantic, masks, labels, scores):
     result = semantic * 1000
     order = scores.argsort(descending=True).tolist()
@@ -295,62 +342,3 @@ def panoptic_numbers_per_class(semantic, masks, labels, scores):
         number = sum(bool(labels[j] == labels[k]) for j in order[: place + 1])
         result[masks[k]] = labels[k] * 1000 + number
     return result
-
-
-RIGHT = {
-    "01.1": (psnr_by_formula, psnr_by_library),
-    "01.2": (flip_by_index, flip_by_torchvision),
-    "01.3": (boxes_by_loop, boxes_by_projection),
-    "01.4": (mask_iou_by_product, mask_iou_by_loop),
-    "01.5": (unproject_by_formula, unproject_by_inverse),
-    "01.6": (panoptic_painting, panoptic_by_free_pixels),
-}
-WRONG = {
-    "01.1": (
-        psnr_overflowing,
-        psnr_for_unit_range,
-        psnr_natural_logarithm,
-        psnr_of_sum,
-        psnr_of_absolute_error,
-        psnr_as_tensor,
-    ),
-    "01.2": (
-        flip_without_swap,
-        flip_by_pixel_numbers,
-        flip_upside_down,
-        flip_in_place,
-        flip_one_box,
-    ),
-    "01.3": (
-        boxes_of_last_pixels,
-        boxes_rows_first,
-        boxes_failing_on_empty,
-        boxes_xywh,
-        boxes_in_float,
-        ops.masks_to_boxes,
-    ),
-    "01.4": (
-        mask_iou_nan,
-        mask_dice,
-        mask_iou_pairwise,
-        mask_iou_over_first,
-        mask_iou_in_bytes,
-        mask_iou_of_boxes,
-    ),
-    "01.5": (
-        unproject_corners_of_pixels,
-        unproject_swapped,
-        unproject_without_centre,
-        unproject_without_depth,
-        unproject_one_focal_length,
-        unproject_channels_first,
-    ),
-    "01.6": (
-        panoptic_last_wins,
-        panoptic_given_numbers,
-        panoptic_from_zero,
-        panoptic_without_stuff,
-        panoptic_sorted_upwards,
-        panoptic_numbers_per_class,
-    ),
-}

@@ -1,16 +1,20 @@
 """Answers to the exercises of notebook 02: right ones, and mistakes students make."""
 
+from functools import partial
 from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from tests.answers import right, wrong
+
 CHANNELS = (64, 128, 256, 512, 512)
 
 # --- 02.1 -----------------------------------------------------------------------------
 
 
+@right("02.1")
 def count_vgg(
     config, size, classes, *, bias=1, colours=3, kernel=None, side=None, outputs=None
 ):
@@ -24,6 +28,7 @@ def count_vgg(
     return total + sum((a + bias) * b for a, b in pairwise(widths))
 
 
+@right("02.1")
 def count_by_building(config, size, classes):
     with torch.device("meta"):
         layers, c_in = [], 3
@@ -36,35 +41,27 @@ def count_by_building(config, size, classes):
     return sum(p.numel() for p in nn.Sequential(*layers).parameters())
 
 
-def count_without_biases(*given):
-    return count_vgg(*given, bias=0)
-
-
-def count_grey_input(*given):
-    return count_vgg(*given, colours=1)
-
-
-def count_all_kernels_three(*given):
-    return count_vgg(*given, kernel=3)
-
-
-def count_always_seven(*given):
-    return count_vgg(*given, side=7)
-
-
-def count_always_imagenet(*given):
-    return count_vgg(*given, outputs=1000)
-
-
+@wrong("02.1")
 def count_only_convs(config, size, classes):
     return count_vgg(config, size, classes) - sum(
         (a + 1) * b for a, b in pairwise([512 * (size // 32) ** 2, 4096, 4096, classes])
     )
 
 
+wrong(
+    "02.1",
+    bias_0=partial(count_vgg, bias=0),
+    colours_1=partial(count_vgg, colours=1),
+    kernel_3=partial(count_vgg, kernel=3),
+    side_7=partial(count_vgg, side=7),
+    outputs_1000=partial(count_vgg, outputs=1000),
+)
+
+
 # --- 02.2 -----------------------------------------------------------------------------
 
 
+@right("02.2")
 def field_forwards(layers):
     field, step = 1, 1
     for kernel, stride in layers:
@@ -72,6 +69,7 @@ def field_forwards(layers):
     return field, step
 
 
+@right("02.2")
 def field_backwards(layers):
     field, step = 1, 1
     for kernel, stride in reversed(layers):
@@ -79,10 +77,12 @@ def field_backwards(layers):
     return [field, step]
 
 
+@wrong("02.2")
 def field_without_strides(layers):
     return 1 + sum(k - 1 for k, _ in layers), field_forwards(layers)[1]
 
 
+@wrong("02.2")
 def field_with_own_stride(layers):
     field, step = 1, 1
     for kernel, stride in layers:
@@ -91,6 +91,7 @@ def field_with_own_stride(layers):
     return field, step
 
 
+@wrong("02.2")
 def field_of_whole_kernels(layers):
     field, step = 1, 1
     for kernel, stride in layers:
@@ -98,6 +99,7 @@ def field_of_whole_kernels(layers):
     return field, step
 
 
+@wrong("02.2")
 def field_steps_added(layers):
     field, step = 1, 1
     for kernel, stride in layers:
@@ -105,52 +107,52 @@ def field_steps_added(layers):
     return field, step
 
 
-def field_only(layers):
-    return field_forwards(layers)[0]
+wrong(
+    "02.2",
+    only=lambda layers: field_forwards(layers)[0],
+)
 
 
 # --- 02.3 -----------------------------------------------------------------------------
 
 
+@right("02.3")
 def error_by_topk(logits, labels, k):
     found = (logits.topk(k).indices == labels[:, None]).any(1)
     return 1 - found.double().mean().item()
 
 
+@right("02.3")
 def error_by_place(logits, labels, k):
     right = logits.gather(1, labels[:, None])
     return ((logits > right).sum(1) >= k).to(logits.dtype).mean()
 
 
-def error_as_accuracy(logits, labels, k):
-    return 1 - error_by_topk(logits, labels, k)
-
-
-def error_of_smallest(logits, labels, k):
-    return error_by_topk(-logits, labels, k)
-
-
-def error_top_one(logits, labels, k):
-    return error_by_topk(logits, labels, 1)
-
-
-def error_counted(logits, labels, k):
-    return error_by_topk(logits, labels, k) * len(labels)
-
-
+@wrong("02.3")
 def error_off_by_one(logits, labels, k):
     right = logits.gather(1, labels[:, None])
     return ((logits > right).sum(1) > k).double().mean().item()
 
 
+@wrong("02.3")
 def error_divided_by_k(logits, labels, k):
     hits = (logits.topk(k).indices == labels[:, None]).double()
     return 1 - hits.mean().item()
 
 
+wrong(
+    "02.3",
+    as_accuracy=lambda logits, labels, k: 1 - error_by_topk(logits, labels, k),
+    of_smallest=lambda logits, labels, k: error_by_topk(-logits, labels, k),
+    top_one=lambda logits, labels, k: error_by_topk(logits, labels, 1),
+    counted=lambda logits, labels, k: error_by_topk(logits, labels, k) * len(labels),
+)
+
+
 # --- 02.4 -----------------------------------------------------------------------------
 
 
+@right("02.4")
 def conv_from(linear, C, H, W, weight=None, *, bias=True, **geometry):
     conv = nn.Conv2d(C, linear.out_features, (H, W), bias=bias, **geometry)
     view = linear.weight.view(-1, C, H, W) if weight is None else weight
@@ -160,6 +162,7 @@ def conv_from(linear, C, H, W, weight=None, *, bias=True, **geometry):
     return conv
 
 
+@right("02.4")
 def conv_by_unflatten(linear, C, H, W):
     conv = nn.Conv2d(C, linear.out_features, (H, W))
     weight = linear.weight.unflatten(1, (C, H, W))
@@ -167,29 +170,25 @@ def conv_by_unflatten(linear, C, H, W):
     return conv
 
 
-def conv_without_bias(linear, C, H, W):
-    return conv_from(linear, C, H, W, bias=False)
-
-
+@wrong("02.4")
 def conv_random_bias(linear, C, H, W):
     conv = nn.Conv2d(C, linear.out_features, (H, W))
     conv.weight.data = linear.weight.data.view(-1, C, H, W)
     return conv
 
 
+@wrong("02.4")
 def conv_channels_last(linear, C, H, W):
     weight = linear.weight.view(-1, H, W, C).permute(0, 3, 1, 2)
     return conv_from(linear, C, H, W, weight)
 
 
+@wrong("02.4")
 def conv_columns_first(linear, C, H, W):
     return conv_from(linear, C, H, W, linear.weight.view(-1, C, W, H).transpose(2, 3))
 
 
-def conv_padded(linear, C, H, W):
-    return conv_from(linear, C, H, W, padding=1)
-
-
+@wrong("02.4")
 def conv_one_by_one(linear, C, H, W):
     conv = nn.Conv2d(C * H * W, linear.out_features, 1)
     conv.weight.data = linear.weight.data[:, :, None, None]
@@ -197,17 +196,19 @@ def conv_one_by_one(linear, C, H, W):
     return conv
 
 
-def conv_with_stride(linear, C, H, W):
-    return conv_from(linear, C, H, W, stride=(H, W))
-
-
-def conv_as_sequence(linear, C, H, W):
-    return nn.Sequential(nn.Flatten(), linear)
+wrong(
+    "02.4",
+    with_stride=lambda linear, C, H, W: conv_from(linear, C, H, W, stride=(H, W)),
+    as_sequence=lambda linear, C, H, W: nn.Sequential(nn.Flatten(), linear),
+    bias_False=partial(conv_from, bias=False),
+    padding_1=partial(conv_from, padding=1),
+)
 
 
 # --- 02.5 -----------------------------------------------------------------------------
 
 
+@right("02.5")
 def merge_by_shifts(w1, w2):
     merged = w1.new_zeros(len(w2), w1.shape[1], 5, 5)
     for a in range(3):
@@ -217,83 +218,31 @@ def merge_by_shifts(w1, w2):
     return merged
 
 
+@right("02.5")
 def merge_by_convolution(w1, w2):
     """Full convolution of the kernels: the second one mirrored, padding 2."""
     flipped = w2.flip(2, 3)
     return F.conv2d(w1.transpose(0, 1), flipped, padding=2).transpose(0, 1)
 
 
+@wrong("02.5")
 def merge_without_mirror(w1, w2):
     return F.conv2d(w1.transpose(0, 1), w2, padding=2).transpose(0, 1)
 
 
-def merge_wrong_axes(w1, w2):
-    return merge_by_convolution(w1, w2).transpose(0, 1)
-
-
-def merge_mirrored(w1, w2):
-    return merge_by_convolution(w1, w2).flip(2, 3)
-
-
+@wrong("02.5")
 def merge_only_centres(w1, w2):
     return F.pad(torch.einsum("omij,mcij->ocij", w2, w1), (1, 1, 1, 1))
 
 
-def merge_one_channel(w1, w2):
-    return merge_by_shifts(w1[:1], w2[:, :1])
-
-
+@wrong("02.5")
 def merge_by_sum(w1, w2):
     return F.pad(torch.einsum("omij,mcij->ocij", w2, torch.ones_like(w1)), [1] * 4)
 
 
-RIGHT = {
-    "02.1": (count_vgg, count_by_building),
-    "02.2": (field_forwards, field_backwards),
-    "02.3": (error_by_topk, error_by_place),
-    "02.4": (conv_from, conv_by_unflatten),
-    "02.5": (merge_by_shifts, merge_by_convolution),
-}
-WRONG = {
-    "02.1": (
-        count_without_biases,
-        count_grey_input,
-        count_all_kernels_three,
-        count_always_seven,
-        count_always_imagenet,
-        count_only_convs,
-    ),
-    "02.2": (
-        field_without_strides,
-        field_with_own_stride,
-        field_of_whole_kernels,
-        field_steps_added,
-        field_only,
-    ),
-    "02.3": (
-        error_as_accuracy,
-        error_of_smallest,
-        error_top_one,
-        error_counted,
-        error_off_by_one,
-        error_divided_by_k,
-    ),
-    "02.4": (
-        conv_without_bias,
-        conv_random_bias,
-        conv_channels_last,
-        conv_columns_first,
-        conv_padded,
-        conv_one_by_one,
-        conv_with_stride,
-        conv_as_sequence,
-    ),
-    "02.5": (
-        merge_without_mirror,
-        merge_wrong_axes,
-        merge_mirrored,
-        merge_only_centres,
-        merge_one_channel,
-        merge_by_sum,
-    ),
-}
+wrong(
+    "02.5",
+    wrong_axes=lambda w1, w2: merge_by_convolution(w1, w2).transpose(0, 1),
+    mirrored=lambda w1, w2: merge_by_convolution(w1, w2).flip(2, 3),
+    one_channel=lambda w1, w2: merge_by_shifts(w1[:1], w2[:, :1]),
+)

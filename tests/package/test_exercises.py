@@ -1,33 +1,24 @@
 """Exercises: mistakes students make are rejected with a hint, right answers written
 in different ways are accepted, and nothing a student hands in stops the notebook."""
 
+from collections import Counter
 from contextlib import suppress
+from fractions import Fraction
 from importlib import import_module
-from pathlib import Path
+from time import sleep
 
+import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from lecture_utils import exercise
-from lecture_utils.exercises import Wrong, expect, judge
+from lecture_utils.exercises import judge
+from lecture_utils.exercises.cases import CHECKS
+from lecture_utils.exercises.expect import Wrong, call, case, expect
+from tests.answers import RIGHT, WRONG
 
-ANSWERS = [
-    import_module(f"tests.answers.{path.stem}")
-    for path in sorted((Path(__file__).parent.parent / "answers").glob("[a-z]*.py"))
-]
-
-
-def _pairs(table: str) -> list:
-    """Number and answer of every entry of the RIGHT or WRONG tables."""
-    return [
-        pytest.param(number, answer, id=f"{number}-{answer.__name__}")
-        for module in ANSWERS
-        for number, answers in getattr(module, table).items()
-        for answer in answers
-    ]
-
-
-NUMBERS = sorted({pair.values[0] for pair in _pairs("RIGHT")})
+NUMBERS = sorted({answer.values[0] for answer in RIGHT})
 
 
 @pytest.fixture(params=[torch.float32, torch.float64], ids=str)
@@ -45,29 +36,23 @@ def float64():
     torch.set_default_dtype(torch.float32)
 
 
-@pytest.mark.parametrize(("number", "answer"), _pairs("RIGHT"))
+@pytest.mark.parametrize(("number", "answer"), RIGHT)
 def test_right_answer_is_accepted(number, answer, precision):
     assert judge(number, answer) == f"✔ упражнение {number}: верно"
 
 
-@pytest.mark.parametrize(("number", "answer"), _pairs("WRONG"))
+@pytest.mark.parametrize(("number", "answer"), WRONG)
 def test_wrong_answer_is_rejected_with_a_hint(number, answer, float64):
     verdict = judge(number, answer)
     assert verdict.startswith(f"✘ упражнение {number}: ")
     assert "—" in verdict and len(verdict) > 60, "says on which input, and a hint"
 
 
-@pytest.mark.parametrize("number", NUMBERS)
-def test_every_exercise_has_enough_answers(number):
-    right, wrong = (
-        [pair for pair in _pairs(table) if pair.values[0] == number]
-        for table in ("RIGHT", "WRONG")
-    )
-    assert len(right) >= 2 and len(wrong) >= 4
-
-
-def _stub(*args):
-    return ...
+def test_every_exercise_has_enough_answers():
+    for answers, enough in ((RIGHT, 2), (WRONG, 4)):
+        count = Counter(answer.values[0] for answer in answers)
+        few = {number: count[number] for number in NUMBERS if count[number] < enough}
+        assert not few, f"at least {enough} answers are needed"
 
 
 def _not_implemented(*args):
@@ -78,29 +63,92 @@ def _crash(*args):
     raise RuntimeError("размеры не совпали")
 
 
-@pytest.mark.parametrize("number", NUMBERS)
-@pytest.mark.parametrize("answer", [None, ..., _stub, _not_implemented])
-def test_untouched_exercise_is_unsolved(number, answer):
-    assert judge(number, answer) == f"… упражнение {number}: решения пока нет"
+UNTOUCHED = {
+    "None": None,
+    "...": ...,
+    "a stub": lambda *args: ...,
+    "NotImplementedError": _not_implemented,
+}
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-@pytest.mark.parametrize(
-    "answer",
-    [
-        42,
-        "код",
-        _crash,
-        lambda: 1,
-        lambda *args: "строка",
-        lambda *args: float("nan"),
-        lambda *args: torch.tensor(float("nan")),
-        lambda *args: torch.zeros(1, dtype=torch.int8),
-        lambda *args: [],
-    ],
-)
-def test_nonsense_is_wrong_and_never_crashes(number, answer):
-    assert judge(number, answer).startswith(f"✘ упражнение {number}: ")
+def test_untouched_exercise_is_unsolved(number):
+    verdicts = {name: judge(number, answer) for name, answer in UNTOUCHED.items()}
+    assert set(verdicts.values()) == {f"… упражнение {number}: решения пока нет"}
+
+
+class _Stubborn:
+    """Fails at whatever is done to it."""
+
+    def _fail(self, *args):
+        raise ValueError("нельзя")
+
+    __eq__ = __len__ = __iter__ = __getitem__ = __float__ = __repr__ = _fail
+    __hash__ = None
+
+
+class _Agreeable:
+    """Equal to everything."""
+
+    def __eq__(self, other):
+        return True
+
+    __hash__ = None
+
+
+def _nonsense() -> dict[str, object]:
+    """What a student may return, good for nothing in any exercise."""
+    zeros = torch.zeros(2)
+    return {
+        "word": "строка",
+        "list": [],
+        "dict": {},
+        "generator": (i for i in range(2)),
+        "bool": True,
+        "complex": 1j,
+        "NaN": float("nan"),
+        "huge": 10**5000,
+        "NaN tensor": torch.tensor(float("nan")),
+        "int8": torch.zeros(1, dtype=torch.int8),
+        "bool tensor": torch.tensor([True]),
+        "two numbers": zeros,
+        "two numbers of NumPy": np.zeros(2),
+        "objects of NumPy": np.array([None, zeros], dtype=object),
+        "pair": (zeros, zeros),
+        "sparse": torch.eye(2).to_sparse(),
+        "meta": torch.zeros(2, device="meta"),
+        "nested": torch.nested.nested_tensor([zeros], layout=torch.jagged),
+        "quantised": torch.quantize_per_tensor(zeros.float(), 1, 0, torch.quint8),
+        "parameter": nn.Parameter(torch.zeros(2)),
+        "layer": nn.Linear(1, 1),
+        "convolution of meta": nn.Conv2d(1, 1, 1, device="meta"),
+        "function": len,
+        "stubborn": _Stubborn(),
+        "agreeable": _Agreeable(),
+    }
+
+
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor")
+@pytest.mark.parametrize("number", NUMBERS)
+def test_nonsense_is_wrong_and_never_crashes(number):
+    answers = {"a number": 42, "a word": "код", "no arguments": lambda: 1}
+    answers["an error"] = _crash
+    for name, value in _nonsense().items():
+        answers[f"returns {name}"] = lambda *args, value=value: value
+    verdicts = {name: judge(number, answer) for name, answer in answers.items()}
+    start = f"✘ упражнение {number}: "
+    assert not {k: v for k, v in verdicts.items() if not v.startswith(start)}
+
+
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor")
+@pytest.mark.parametrize("want", [1, 0.5, [1, 2], torch.zeros(2), torch.tensor(0.5)])
+def test_expect_raises_nothing_but_wrong(want):
+    for name, got in _nonsense().items():
+        try:
+            expect(got, want)
+        except Wrong:
+            continue
+        assert name in ("parameter", "two numbers") and isinstance(want, torch.Tensor)
 
 
 def _endless(*args):
@@ -109,11 +157,32 @@ def _endless(*args):
             sum(range(1000))
 
 
-@pytest.mark.parametrize("number", NUMBERS)
-def test_an_endless_loop_is_stopped(number, monkeypatch):
-    monkeypatch.setattr("lecture_utils.exercises.TIME_LIMIT", 0.05)
-    verdict = judge(number, _endless)
-    assert verdict.startswith(f"✘ упражнение {number}: ") and "цикл" in verdict
+def test_an_endless_loop_is_stopped(monkeypatch):
+    monkeypatch.setattr("lecture_utils.exercises.expect.TIME_LIMIT", 0.02)
+    verdicts = {number: judge(number, _endless) for number in NUMBERS}
+    start = "✘ упражнение {}: "
+    assert not {
+        number: verdict
+        for number, verdict in verdicts.items()
+        if not verdict.startswith(start.format(number)) or "цикл" not in verdict
+    }
+
+
+def test_waiting_is_no_endless_loop(monkeypatch):
+    """A busy machine keeps an answer waiting in the same way."""
+    monkeypatch.setattr("lecture_utils.exercises.expect.TIME_LIMIT", 0.2)
+    assert call(lambda: sleep(0.3) or "answer") == "answer"
+
+
+def test_a_loop_that_only_sleeps_is_stopped(monkeypatch):
+    monkeypatch.setattr("lecture_utils.exercises.expect.TIME_LIMIT", 0.01)
+    monkeypatch.setattr("time.process_time", lambda: 0.0)
+
+    def sleepy(*args):
+        while True:
+            sleep(0.001)
+
+    assert "цикл" in judge("04.1", sleepy)
 
 
 def test_ctrl_c_of_the_student_is_not_a_verdict():
@@ -128,6 +197,13 @@ def test_an_error_of_the_student_is_named():
     assert "RuntimeError: размеры не совпали" in judge("04.1", _crash)
 
 
+def test_what_torch_does_not_implement_is_an_error_of_the_student():
+    def relu_of_bools(*args):
+        return torch.zeros(2, dtype=torch.bool).relu()
+
+    assert "функция упала" in judge("04.1", relu_of_bools)
+
+
 def test_the_student_cannot_spoil_the_input():
     def spoil(W1, b1, W2, perm):
         answer = tuple(part.clone() for part in (W1[perm], b1[perm], W2[:, perm]))
@@ -137,32 +213,127 @@ def test_the_student_cannot_spoil_the_input():
     assert judge("04.2", spoil).startswith("✔")
 
 
+def test_what_fails_in_a_check_itself_is_a_verdict(monkeypatch):
+    def check(answer):
+        raise ZeroDivisionError
+
+    judge("04.1", ...)  # the checks of the notebook are registered
+    monkeypatch.setitem(CHECKS, "04.1", check)
+    assert judge("04.1", _crash).startswith("✘ упражнение 04.1: ответ не того вида — ")
+
+
+def test_verdicts_leave_the_random_numbers_alone():
+    before = torch.random.get_rng_state()
+    for number in NUMBERS:
+        judge(number, lambda *args: torch.rand(3))
+        assert torch.equal(torch.random.get_rng_state(), before), number
+
+
 def test_exercise_prints_the_verdict_and_returns_nothing(capsys):
-    assert exercise("04.1", _stub) is None, "a value would appear under the cell"
+    assert exercise("04.1", ...) is None, "a value would appear under the cell"
     assert capsys.readouterr().out == "… упражнение 04.1: решения пока нет\n"
 
 
 def test_unknown_exercise_names_the_known_ones():
     with pytest.raises(KeyError, match=r"99\.9.*04\.1"):
-        exercise("99.9", _stub)
+        exercise("99.9", ...)
+
+
+def test_an_exercise_imports_the_checks_of_its_notebook_only(monkeypatch):
+    imported = []
+
+    def record(name):
+        imported.append(name)
+        return import_module(name)
+
+    monkeypatch.setattr("lecture_utils.exercises.import_module", record)
+    judge("06.1", ...)
+    assert imported == ["lecture_utils.exercises.attention"]
+
+
+def test_an_answer_gets_the_arguments_themselves_on_demand():
+    given = [3, 1]
+    assert call(list.pop, given) == 1 and given == [3, 1]
+    assert call(list.pop, given, copy=False) == 1 and given == [3]
+
+
+def test_a_case_says_where_and_gives_a_hint():
+    text = r"^n=2 — получено 3, ожидалось 4\. Подсказка\.$"
+    with pytest.raises(Wrong, match=text), case("n=2", "Подсказка."):
+        expect(3, 4)
 
 
 @pytest.mark.parametrize(
     ("got", "message"),
     [
         ([1.0, 2.0], "нужен тензор"),
+        (np.zeros(2), "нужен тензор"),
         (torch.zeros(3), "форма"),
         (torch.zeros(2, dtype=torch.int64), "тип"),
+        (torch.zeros(2, device="meta"), "meta"),
+        (torch.zeros(2).to_sparse(), "sparse"),
         (torch.tensor([0.0, float("nan")]), "NaN"),
         (torch.tensor([0.0, 0.01]), "отличается"),
     ],
 )
-def test_expect_says_what_differs(got, message):
+def test_expect_says_how_a_tensor_differs(got, message):
     with pytest.raises(Wrong, match=message):
-        expect(got, torch.zeros(2), given="вход", hint="")
+        expect(got, torch.zeros(2))
 
 
-def test_expect_forgives_rounding_but_not_a_boolean_for_a_number():
-    expect(torch.zeros(2) + 1e-5, torch.zeros(2), given="", hint="")
+@pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.int64])
+def test_expect_names_the_first_wrong_value_of_whole_numbers(dtype):
+    want = torch.tensor([[0, 1], [1, 0]], dtype=dtype)
+    expect(want.clone(), want)
+    with pytest.raises(Wrong, match=r"значений 2 из 4, первое на месте \(0, 1\)"):
+        expect(torch.zeros_like(want), want)
+
+
+@pytest.mark.parametrize(
+    ("got", "want"),
+    [
+        (torch.zeros(2) + 1e-5, torch.zeros(2)),
+        (nn.Parameter(torch.zeros(2)), torch.zeros(2)),
+        (0.5, torch.tensor(0.5)),
+        (torch.tensor(4), 4),
+        (torch.tensor([4.0]), 4),
+        (np.float32(4), 4),
+        (Fraction(4), 4),
+        (torch.tensor(0.8), 0.8),
+        (float("inf"), float("inf")),
+        ((1, 2), [1, 2]),
+        ([torch.tensor(1), np.int64(2)], (1, 2)),
+        (np.array([1, 2]), [1, 2]),
+        (torch.tensor([1, 2]), (1, 2)),
+    ],
+)
+def test_expect_forgives_form_and_rounding(got, want):
+    expect(got, want)
+
+
+@pytest.mark.parametrize(
+    ("got", "want"),
+    [
+        (True, 1),
+        (torch.tensor(True), 1),
+        (4.5, 4),
+        (2**53 + 1, 2**53),
+        (0.8001, 0.8),
+        (float("nan"), 0.5),
+        (1e300, float("inf")),
+        ([1, 2, 3], [1, 2]),
+        ([1, True], [1, 1]),
+        (torch.tensor([[1, 2]]), [1, 2]),
+        (torch.tensor([0.5]), torch.tensor(0.5)),
+        (True, torch.tensor(1.0)),
+    ],
+)
+def test_expect_is_exact_about_numbers(got, want):
     with pytest.raises(Wrong):
-        expect(True, 1, given="", hint="")
+        expect(got, want)
+
+
+def test_expect_can_ask_for_a_type_and_be_less_exact():
+    expect(0.5004, 0.5, kind=float, atol=1e-3)
+    with pytest.raises(Wrong, match="нужен float, а получено Tensor"):
+        expect(torch.tensor(0.5), 0.5, kind=float)

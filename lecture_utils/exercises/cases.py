@@ -1,0 +1,91 @@
+"""How an exercise is declared: its cases and its oracle, or a check of its own."""
+
+from collections.abc import Callable, Mapping
+from inspect import signature
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lecture_utils.exercises.expect import call, case, expect
+
+Check = Callable[[Any], None]
+
+CHECKS: dict[str, Check] = {}  # filled by the modules of the notebooks
+
+
+def check(number: str) -> Callable[[Check], Check]:
+    """Register a function that judges the answer to exercise ``number``.
+
+    It takes the student's answer (usually a function), raises `Unsolved` or `Wrong`,
+    and returns when the answer is right.
+    """
+
+    def register(function: Check) -> Check:
+        CHECKS[number] = function
+        return function
+
+    return register
+
+
+def cases(
+    number: str,
+    hints: Mapping[tuple, str],
+    inputs: Callable[..., tuple] | None = None,
+    given: str = "",
+    **how: Any,
+) -> Callable[[Callable], Callable]:
+    """Declare an exercise: the decorated function, its oracle, answers these cases.
+
+    Args:
+        hints: a case → what to tell who answers it wrongly. A case holds the arguments
+            of the answer, or those of ``inputs``.
+        inputs: makes the arguments of the answer where they cannot be written down,
+            in the precision of the moment.
+        given: names a case, with braces for its values; by default the arguments
+            do, by the names that they have in the oracle as in the notebook's stub.
+        how: options of `expect`.
+    """
+
+    def register(oracle: Callable) -> Callable:
+        @check(number)
+        def check_cases(answer: Any) -> None:
+            for key, hint in hints.items():
+                args = inputs(*key) if inputs else key
+                name = given.format(*key) if given else describe(oracle, args)
+                with case(name, hint):
+                    expect(call(answer, *args), oracle(*args), **how)
+
+        return oracle
+
+    return register
+
+
+def describe(function: Callable, args: tuple) -> str:
+    """The arguments of a call by name, tensors by shape or by a few short values."""
+    texts = []
+    for name, value in zip(signature(function).parameters, args, strict=True):
+        if callable(value):
+            continue  # a layer, a function: the shapes around it tell enough
+        if not isinstance(value, Tensor):
+            texts.append(f"{name}={value!r}")
+        elif 0 < value.numel() <= 12 and (100 * value % 1 == 0).all():
+            texts.append(f"{name}={value.tolist()}")
+        else:
+            texts.append(f"{name} формы {tuple(value.shape)}")
+    return ", ".join(texts)
+
+
+def random(*shape: int, seed: int = 0, scale: float = 1.0) -> Tensor:
+    """Normal numbers that depend on nothing in the notebook but its precision."""
+    return scale * torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def randomised(module: nn.Module) -> nn.Module:
+    """Give every parameter and statistic a value that no mistake can hide behind."""
+    generator = torch.Generator().manual_seed(0)
+    for tensor in (*module.parameters(), *module.buffers()):
+        if tensor.is_floating_point():
+            values = torch.rand(tensor.shape, generator=generator) + 0.5
+            tensor.data.copy_(values if tensor.dim() == 1 else values - 1)
+    return module.eval()
