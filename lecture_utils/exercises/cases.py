@@ -69,7 +69,7 @@ def describe(function: Callable, args: tuple) -> str:
             continue  # a layer, a function: the shapes around it tell enough
         if not isinstance(value, Tensor):
             texts.append(f"{name}={value!r}")
-        elif 0 < value.numel() <= 12 and (100 * value % 1 == 0).all():
+        elif 0 < value.numel() <= 12 and not (value * 100).remainder(1).any():
             texts.append(f"{name}={value.tolist()}")
         else:
             texts.append(f"{name} формы {tuple(value.shape)}")

@@ -3,7 +3,7 @@
 import ctypes
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from copy import deepcopy
 from numbers import Real
@@ -26,7 +26,7 @@ class Wrong(Exception):
 
 
 @contextmanager
-def case(given: str, hint: str = "") -> Iterator[None]:
+def case(given: str, hint: str = "") -> Generator[None]:
     """Say of what is wrong inside on which input it is so, and add a hint."""
     try:
         yield
@@ -83,7 +83,7 @@ class _TooLate(BaseException):
 
 
 @contextmanager
-def _time_limit() -> Iterator[None]:
+def _time_limit() -> Generator[None]:
     """Stop an endless loop; unlike a signal, on Windows and in a background job too.
 
     Processor time is counted, so that a busy machine makes no honest answer late.

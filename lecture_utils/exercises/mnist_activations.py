@@ -1,6 +1,7 @@
 """Exercises of notebook 11 (what a convolutional network sees)."""
 
 import math
+from collections import OrderedDict
 from collections.abc import Callable
 
 import torch
@@ -85,15 +86,18 @@ def pixel(
     return z.relu()[0, f, i, j]
 
 
+_Layers = OrderedDict[str, nn.Module]
+
+
 def _network() -> nn.Module:
-    net = nn.Sequential()
-    net.block = nn.Sequential()
-    net.block.conv = nn.Conv2d(2, 3, 3, padding=1)
-    net.block.relu = nn.ReLU(inplace=True)
-    net.pool = nn.MaxPool2d(2)
-    net.flatten = nn.Flatten()
-    net.head = nn.Linear(3 * 2 * 2, 4)
-    return randomised(net)
+    block = _Layers(conv=nn.Conv2d(2, 3, 3, padding=1), relu=nn.ReLU(inplace=True))
+    layers = _Layers(
+        block=nn.Sequential(block),
+        pool=nn.MaxPool2d(2),
+        flatten=nn.Flatten(),
+        head=nn.Linear(3 * 2 * 2, 4),
+    )
+    return randomised(nn.Sequential(layers))
 
 
 @check("11.4")
@@ -110,11 +114,11 @@ def watch(answer: Callable[[nn.Module, Tensor, list[str]], dict]) -> None:
     hooks = (
         "Сохраните то, что вернул register_forward_hook, и вызовите у него remove()."
     )
-    x, twin = random(2, 2, 4, 4, seed=9), _network()
-    conv = twin.block.conv(x)
-    pool = twin.pool(conv.relu())
+    x, layer = random(2, 2, 4, 4, seed=9), _network().get_submodule
+    conv = layer("block.conv")(x)
+    pool = layer("pool")(conv.relu())
     want = {"block.conv": conv, "block.relu": conv.relu(), "pool": pool}
-    want["head"] = twin.head(pool.flatten(1))
+    want["head"] = layer("head")(pool.flatten(1))
     for names in (["pool"], ["block.conv", "block.relu"], ["head", "block.conv"]):
         net, given = _network(), f"names={names}"
         with case(given, keys):
@@ -155,7 +159,7 @@ def _map(i: int, j: int) -> tuple[Tensor]:
 )
 def field_of_maximum(z: Tensor) -> tuple[int, int, int, int]:
     """Part of a 28x28 picture that the largest pixel of a 14x14 map depends on."""
-    i, j = divmod(z.argmax().item(), 14)
+    i, j = divmod(int(z.argmax()), 14)
     return max(2 * i - 6, 0), min(2 * i + 8, 28), max(2 * j - 6, 0), min(2 * j + 8, 28)
 
 

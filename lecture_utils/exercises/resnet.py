@@ -171,7 +171,8 @@ def fold_bn(answer: Callable[[nn.Conv2d, nn.BatchNorm2d], nn.Conv2d]) -> None:
         "шаг 2, две группы": nn.Conv2d(4, 6, 3, stride=2, groups=2, bias=False),
     }
     for given, conv in convs.items():
-        pair = randomised(nn.Sequential(conv, nn.BatchNorm2d(conv.out_channels, 0.1)))
+        bn = nn.BatchNorm2d(conv.out_channels, eps=0.1)
+        pair = randomised(nn.Sequential(conv, bn))
         x = random(2, conv.in_channels, 7, 7)
         with case(given, hint):
-            expect(convolve(call(answer, *pair), x), pair(x))
+            expect(convolve(call(answer, conv, bn), x), pair(x))

@@ -11,20 +11,23 @@ RIGHT: list = []  # pytest's parameters: number of the exercise, answer
 WRONG: list = []
 
 
-def right(number: str, **short: Callable) -> Callable:
+def right(*numbers: str, **short: Callable) -> Callable:
     """Declare a right answer, the decorated function, and short ones by name."""
-    return _declare(RIGHT, number, short)
+    return _declare(RIGHT, numbers, short)
 
 
-def wrong(number: str, **short: Callable) -> Callable:
+def wrong(*numbers: str, **short: Callable) -> Callable:
     """Declare an answer that has to be rejected, and short ones by name."""
-    return _declare(WRONG, number, short)
+    return _declare(WRONG, numbers, short)
 
 
-def _declare(answers: list, number: str, short: dict[str, Callable]) -> Callable:
+def _declare(
+    answers: list, numbers: tuple[str, ...], short: dict[str, Callable]
+) -> Callable:
     def declare(answer: Callable, name: str = "") -> Callable:
-        name = f"{number}-{name or answer.__name__}"
-        answers.append(pytest.param(number, answer, id=name))
+        name = name or answer.__name__
+        for number in numbers:
+            answers.append(pytest.param(number, answer, id=f"{number}-{name}"))
         return answer
 
     for name, answer in short.items():

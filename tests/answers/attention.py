@@ -1,6 +1,7 @@
 """Answers to the exercises of notebook 06: right ones, and mistakes students make."""
 
 import math
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -41,10 +42,14 @@ def _mlp(s, W0, W1):
     return torch.relu(s @ W0.T) @ W1.T
 
 
+def _pooled(x):
+    return x.mean((2, 3)), x.amax((2, 3))
+
+
 @right("06.2")
-def channel_by_matrices(x, W0, W1):
-    s = _mlp(x.mean((2, 3)), W0, W1) + _mlp(x.amax((2, 3)), W0, W1)
-    return torch.sigmoid(s)[..., None, None]
+def channel_by_matrices(x, W0, W1, mlp=_mlp, pool=_pooled, gate=torch.sigmoid):
+    """The right gate, or one with a single named mistake."""
+    return gate(sum(mlp(s, W0, W1) for s in pool(x)))[..., None, None]
 
 
 @right("06.2")
@@ -54,49 +59,20 @@ def channel_by_convolutions(x, W0, W1):
     return sum(F.conv2d(F.relu(F.conv2d(p, W0)), W1) for p in pooled).sigmoid()
 
 
-@wrong("06.2")
-def channel_without_max(x, W0, W1):
-    return torch.sigmoid(_mlp(x.mean((2, 3)), W0, W1))[..., None, None]
-
-
-@wrong("06.2")
-def channel_of_two_means(x, W0, W1):
-    return torch.sigmoid(2 * _mlp(x.mean((2, 3)), W0, W1))[..., None, None]
-
-
-@wrong("06.2")
-def channel_sum_before_mlp(x, W0, W1):
-    s = x.mean((2, 3)) + x.amax((2, 3))
-    return torch.sigmoid(_mlp(s, W0, W1))[..., None, None]
-
-
-@wrong("06.2")
-def channel_without_relu(x, W0, W1):
-    s = (x.mean((2, 3)) + x.amax((2, 3))) @ W0.T @ W1.T
-    return torch.sigmoid(s)[..., None, None]
-
-
-@wrong("06.2")
-def channel_relu_before_w0(x, W0, W1):
-    s = (x.mean((2, 3)).relu() + x.amax((2, 3)).relu()) @ W0.T @ W1.T
-    return torch.sigmoid(s)[..., None, None]
-
-
-@wrong("06.2")
-def channel_two_sigmoids(x, W0, W1):
-    s = _mlp(x.mean((2, 3)), W0, W1).sigmoid() + _mlp(x.amax((2, 3)), W0, W1).sigmoid()
-    return s[..., None, None]
-
-
-@wrong("06.2")
-def channel_without_sigmoid(x, W0, W1):
-    s = _mlp(x.mean((2, 3)), W0, W1) + _mlp(x.amax((2, 3)), W0, W1)
-    return s[..., None, None]
-
-
 wrong(
     "06.2",
-    of_wrong_shape=lambda x, W0, W1: channel_by_matrices(x, W0, W1)[..., 0, 0],
+    without_max=partial(channel_by_matrices, pool=lambda x: [x.mean((2, 3))]),
+    of_two_means=partial(channel_by_matrices, pool=lambda x: [x.mean((2, 3))] * 2),
+    sum_before_mlp=partial(channel_by_matrices, pool=lambda x: [sum(_pooled(x))]),
+    without_relu=partial(channel_by_matrices, mlp=lambda s, W0, W1: s @ W0.T @ W1.T),
+    relu_before_w0=partial(
+        channel_by_matrices, mlp=lambda s, W0, W1: s.relu() @ W0.T @ W1.T
+    ),
+    two_sigmoids=partial(
+        channel_by_matrices, mlp=lambda *given: _mlp(*given).sigmoid(), gate=torch.clone
+    ),
+    without_sigmoid=partial(channel_by_matrices, gate=torch.clone),
+    of_wrong_shape=lambda *given: channel_by_matrices(*given)[..., 0, 0],
 )
 
 
@@ -104,9 +80,10 @@ wrong(
 
 
 @right("06.3")
-def spatial_by_cat(x, weight):
-    s = torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], 1)
-    return F.conv2d(s, weight, padding=weight.shape[-1] // 2).sigmoid()
+def spatial_by_cat(x, weight, second=torch.amax, padding="same", gate=torch.sigmoid):
+    """The right gate, or one with a single named mistake."""
+    s = torch.cat([x.mean(1, keepdim=True), second(x, 1, keepdim=True)], 1)
+    return gate(F.conv2d(s, weight, padding=padding))
 
 
 @right("06.3")
@@ -115,32 +92,12 @@ def spatial_by_two_convolutions(x, weight):
     return torch.sigmoid(s + F.conv2d(x.amax(1, True), weight[:, 1:], padding="same"))
 
 
-@wrong("06.3")
-def spatial_without_padding(x, weight):
-    s = torch.cat([x.mean(1, True), x.amax(1, True)], 1)
-    return F.conv2d(s, weight).sigmoid()
-
-
-@wrong("06.3")
-def spatial_padding_of_7(x, weight):
-    s = torch.cat([x.mean(1, True), x.amax(1, True)], 1)
-    return F.conv2d(s, weight, padding=3).sigmoid()
-
-
-@wrong("06.3")
-def spatial_without_sigmoid(x, weight):
-    s = torch.cat([x.mean(1, True), x.amax(1, True)], 1)
-    return F.conv2d(s, weight, padding="same")
-
-
-@wrong("06.3")
-def spatial_of_two_means(x, weight):
-    s = torch.cat([x.mean(1, True), x.mean(1, True)], 1)
-    return F.conv2d(s, weight, padding="same").sigmoid()
-
-
 wrong(
     "06.3",
+    without_padding=partial(spatial_by_cat, padding=0),
+    padding_of_7=partial(spatial_by_cat, padding=3),
+    without_sigmoid=partial(spatial_by_cat, gate=torch.clone),
+    of_two_means=partial(spatial_by_cat, second=torch.mean),
     in_other_order=lambda x, weight: spatial_by_cat(x, weight.flip(1)),
     multiplied=lambda x, weight: spatial_by_cat(x, weight) * x,
 )
@@ -180,9 +137,10 @@ wrong(
 
 
 @right("06.5")
-def eca_by_convolution(x, w):
-    s = F.conv1d(x.mean((2, 3))[:, None], w[None, None], padding=len(w) // 2)
-    return x * s.sigmoid()[:, 0, :, None, None]
+def eca(x, w, *, pool=torch.mean, mode="constant", gate=torch.sigmoid):
+    """The right map, or one with a single named mistake."""
+    s = F.pad(pool(x, (2, 3))[:, None], [len(w) // 2] * 2, mode=mode)
+    return x * gate(F.conv1d(s, w[None, None]))[:, 0, :, None, None]
 
 
 @right("06.5")
@@ -195,31 +153,6 @@ def eca_by_timm(x, w):
 
 
 @wrong("06.5")
-def eca_gate_only(x, w):
-    s = F.conv1d(x.mean((2, 3))[:, None], w[None, None], padding=len(w) // 2)
-    return s.sigmoid()[:, 0, :, None, None]
-
-
-@wrong("06.5")
-def eca_without_sigmoid(x, w):
-    s = F.conv1d(x.mean((2, 3))[:, None], w[None, None], padding=len(w) // 2)
-    return x * s[:, 0, :, None, None]
-
-
-@wrong("06.5")
-def eca_circular(x, w):
-    half = len(w) // 2
-    s = F.pad(x.mean((2, 3))[:, None], (half, half), mode="circular")
-    return x * F.conv1d(s, w[None, None]).sigmoid()[:, 0, :, None, None]
-
-
-@wrong("06.5")
-def eca_of_maximum(x, w):
-    s = F.conv1d(x.amax((2, 3))[:, None], w[None, None], padding=len(w) // 2)
-    return x * s.sigmoid()[:, 0, :, None, None]
-
-
-@wrong("06.5")
 def eca_without_padding(x, w):
     s = F.conv1d(x.mean((2, 3))[:, None], w[None, None])
     return x * s.sigmoid()[:, 0, :, None, None]
@@ -227,7 +160,11 @@ def eca_without_padding(x, w):
 
 wrong(
     "06.5",
-    flipped=lambda x, w: eca_by_convolution(x, w.flip(0)),
+    gate_only=lambda x, w: (eca(x, w) / x)[..., :1, :1],
+    without_sigmoid=partial(eca, gate=torch.clone),
+    circular=partial(eca, mode="circular"),
+    of_maximum=partial(eca, pool=torch.amax),
+    flipped=lambda x, w: eca(x, w.flip(0)),
 )
 
 
@@ -235,7 +172,7 @@ wrong(
 
 
 @right("06.6")
-def compose_by_transposed(k1, k2, d):
+def compose(k1, k2, d):
     full = F.conv_transpose2d(k1.transpose(0, 1), k2, dilation=d, groups=len(k1))
     return full.transpose(0, 1)
 
@@ -249,22 +186,12 @@ def compose_by_response(k1, k2, d):
     return F.conv2d(y, k2, dilation=d, groups=C).flip(2, 3).transpose(0, 1)
 
 
-@wrong("06.6")
-def compose_dilating_the_first(k1, k2, d):
-    full = F.conv_transpose2d(k2.transpose(0, 1), k1, dilation=d, groups=len(k1))
-    return full.transpose(0, 1)
-
-
-@wrong("06.6")
-def compose_mixing_channels(k1, k2, d):
-    kernel = compose_by_transposed(k1, k2, d)
-    return kernel.sum(0, keepdim=True).expand_as(kernel)
-
-
 wrong(
     "06.6",
-    unflipped_response=lambda k1, k2, d: compose_by_response(k1, k2, d).flip(2, 3),
-    without_dilation=lambda k1, k2, d: compose_by_transposed(k1, k2, 1),
-    flipping_the_second=lambda k1, k2, d: compose_by_transposed(k1, k2.flip(2, 3), d),
-    transposed_shape=lambda k1, k2, d: compose_by_transposed(k1, k2, d).transpose(0, 1),
+    unflipped_response=lambda k1, k2, d: compose(k1, k2, d).flip(2, 3),
+    without_dilation=lambda k1, k2, d: compose(k1, k2, 1),
+    dilating_the_first=lambda k1, k2, d: compose(k2, k1, d),
+    flipping_the_second=lambda k1, k2, d: compose(k1, k2.flip(2, 3), d),
+    mixing_channels=lambda k1, k2, d: compose(k1.sum(0, True).expand_as(k1), k2, d),
+    transposed_shape=lambda k1, k2, d: compose(k1, k2, d).transpose(0, 1),
 )

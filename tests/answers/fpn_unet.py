@@ -34,19 +34,14 @@ def level_of_longer_side(box):
     return level((0, 0, longer, longer))
 
 
-@wrong("05.1")
-def level_of_corner(box):
-    """Takes x1, y1 for the width and height."""
-    return level((0, 0, box[2], box[3]))
-
-
 wrong(
     "05.1",
-    rounding_round=partial(level, rounding=round),
-    side_lambda_area_area=partial(level, side=lambda area: area),
-    low_10=partial(level, low=-10),
-    high_10=partial(level, high=10),
-    k0_5=partial(level, k0=5),
+    rounded=partial(level, rounding=round),
+    of_area=partial(level, side=lambda area: area),
+    without_lower_bound=partial(level, low=-10),
+    without_upper_bound=partial(level, high=10),
+    from_five=partial(level, k0=5),
+    of_corner=lambda box: level((0, 0, box[2], box[3])),  # for width and height
 )
 
 
@@ -97,11 +92,6 @@ def step_tiled(M, lateral):
 
 
 @wrong("05.2")
-def step_bilinear(M, lateral):
-    return lateral + F.interpolate(M, lateral.shape[2:], mode="bilinear")
-
-
-@wrong("05.2")
 def step_swapped_axes(M, lateral):
     (h, w), (H, W) = M.shape[2:], lateral.shape[2:]
     return lateral + M[:, :, _rows(w, H)[:, None] % h, _rows(h, W) % w]
@@ -115,6 +105,7 @@ def step_shrinks_lateral(M, lateral):
 
 wrong(
     "05.2",
+    bilinear=lambda M, to: to + F.interpolate(M, to.shape[2:], mode="bilinear"),
     without_sum=lambda M, lateral: step_by_index(M, torch.zeros_like(lateral)),
 )
 
@@ -123,15 +114,17 @@ wrong(
 
 
 @right("05.3")
-def side_step_by_step(size, depth):
-    down = size - 4
+def side(size, depth, *, lost=4, parity=True, bottom=True, positive=True):
+    """The right side, or one with a single named mistake."""
     for _ in range(depth):
-        if down < 1 or down % 2 == 1:
+        size -= lost
+        if parity and (size % 2 or (positive and size < 1)):
             return 0
-        down = down // 2 - 4
+        size //= 2
+    size -= lost * bottom
     for _ in range(depth):
-        down = down * 2 - 4
-    return max(down, 0)
+        size = 2 * size - lost
+    return max(size, 0) if positive else size
 
 
 @right("05.3")
@@ -145,73 +138,17 @@ def side_by_recursion(size, depth):
     return max(2 * inner - 4, 0)
 
 
-def side_by_formula(size, depth):
-    """12 * 2**depth - 8 pixels go, when the size fits."""
-    lost = 12 * 2**depth - 8
-    fits = (size + 4) % 2**depth == 0 and (size + 4) % 2 ** (depth + 1) in (
-        0,
-        2**depth,
-    )
-    return size - lost if size > lost and fits else 0
-
-
-@wrong("05.3")
-def side_without_parity(size, depth):
-    for _ in range(depth):
-        size = (size - 4) // 2
-    size -= 4
-    for _ in range(depth):
-        size = 2 * size - 4
-    return max(size, 0)
-
-
-@wrong("05.3")
-def side_without_bottom(size, depth):
-    for _ in range(depth):
-        size -= 4
-        if size < 1 or size % 2:
-            return 0
-        size //= 2
-    for _ in range(depth):
-        size = 2 * size - 4
-    return max(size, 0)
-
-
-@wrong("05.3")
-def side_one_conv(size, depth):
-    for _ in range(depth):
-        size -= 2
-        if size < 1 or size % 2:
-            return 0
-        size //= 2
-    size -= 2
-    for _ in range(depth):
-        size = 2 * size - 2
-    return max(size, 0)
-
-
-@wrong("05.3")
-def side_negative(size, depth):
-    for _ in range(depth):
-        size -= 4
-        if size % 2:
-            return 0
-        size //= 2
-    size -= 4
-    for _ in range(depth):
-        size = 2 * size - 4
-    return size
-
-
-@wrong("05.3")
-def side_checks_only_the_input(size, depth):
-    return side_without_parity(size, depth) if size % 2 == 0 else 0
-
-
 wrong(
     "05.3",
+    without_parity=partial(side, parity=False),
+    without_bottom=partial(side, bottom=False),
+    one_conv=partial(side, lost=2),
+    negative=partial(side, positive=False),
     as_input=lambda size, depth: size if size % 2**depth == 0 else 0,
-    for_depth_four=lambda size, depth: side_step_by_step(size, 4),
+    for_depth_four=lambda size, depth: side(size, 4),
+    checks_only_the_input=lambda size, depth: (
+        0 if size % 2 else side(size, depth, parity=False)
+    ),
 )
 
 
@@ -259,10 +196,10 @@ wrong(
     "05.4",
     by_outputs=lambda conv, c: split(conv, min(c, conv.out_channels - 1), axis=0),
     weights_only=lambda conv, c: (conv.weight[:, :c], conv.weight[:, c:]),
-    biases_True_True=partial(split, biases=(True, True)),
-    biases_False_False=partial(split, biases=(False, False)),
-    swap_True=partial(split, swap=True),
-    padding_0=partial(split, padding=0),
+    bias_twice=partial(split, biases=(True, True)),
+    without_bias=partial(split, biases=(False, False)),
+    other_order=partial(split, swap=True),
+    without_padding=partial(split, padding=0),
 )
 
 
@@ -320,10 +257,10 @@ wrong(
     "05.5",
     everywhere=lambda answer, true, r: (answer == true).double().mean().item(),
     wider_band=lambda answer, true, r: accuracy(answer, true, r + 1),
-    diagonal_True=partial(accuracy, diagonal=True),
-    one_side_True=partial(accuracy, one_side=True),
-    of_answer=partial(accuracy, of="answer"),
-    inside_False=partial(accuracy, inside=False),
+    diagonal=partial(accuracy, diagonal=True),
+    one_side=partial(accuracy, one_side=True),
+    of_answer_border=partial(accuracy, of="answer"),
+    inside=partial(accuracy, inside=False),
 )
 
 
@@ -355,14 +292,9 @@ def overlaps_by_inequality(n, k, s):
     )
 
 
-@wrong("05.6")
-def overlaps_marked(n, k, s):
-    """Covered or not, instead of how many times."""
-    return [min(count, 1) for count in overlaps_by_counter(n, k, s)]
-
-
 wrong(
     "05.6",
+    marked=lambda n, k, s: [min(count, 1) for count in overlaps_by_counter(n, k, s)],
     ceil=lambda n, k, s: [-(-k // s)] * ((n - 1) * s + k),
     short=lambda n, k, s: overlaps_by_counter(n, k, s)[: n * s],
     without_stride=lambda n, k, s: overlaps_by_counter(n, k, 1),

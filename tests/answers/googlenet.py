@@ -1,5 +1,7 @@
 """Answers to the exercises of notebook 03: right ones, and mistakes students make."""
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -10,9 +12,10 @@ from tests.answers import right, wrong
 
 
 @right("03.1")
-def module_by_formula(c_in, c1, r3, c3, r5, c5, proj):
-    weights = c_in * (c1 + r3 + r5 + proj) + 9 * r3 * c3 + 25 * r5 * c5
-    return weights + c1 + r3 + c3 + r5 + c5 + proj
+def module_by_formula(c_in, c1, r3, c3, r5, c5, proj, *, areas=(9, 25), bias=1):
+    """The right count, or one with a single named mistake."""
+    weights = c_in * (c1 + r3 + r5 + proj) + areas[0] * r3 * c3 + areas[1] * r5 * c5
+    return weights + bias * (c1 + r3 + c3 + r5 + c5 + proj)
 
 
 @right("03.1")
@@ -23,29 +26,17 @@ def module_by_building(c_in, c1, r3, c3, r5, c5, proj):
 
 
 @wrong("03.1")
-def module_without_biases(c_in, c1, r3, c3, r5, c5, proj):
-    return c_in * (c1 + r3 + r5 + proj) + 9 * r3 * c3 + 25 * r5 * c5
-
-
-@wrong("03.1")
 def module_without_reductions(c_in, c1, r3, c3, r5, c5, proj):
     return (c_in + 1) * (c1 + proj) + (9 * c_in + 1) * c3 + (25 * c_in + 1) * c5
 
 
-@wrong("03.1")
-def module_without_projection(c_in, c1, r3, c3, r5, c5, proj):
-    return module_by_formula(c_in, c1, r3, c3, r5, c5, 0)
-
-
-@wrong("03.1")
-def module_as_in_torchvision(c_in, c1, r3, c3, r5, c5, proj):
-    return module_by_formula(c_in, c1, r3, c3, r5, c5, proj) - 16 * r5 * c5
-
-
-@wrong("03.1")
-def module_with_sides_for_areas(c_in, c1, r3, c3, r5, c5, proj):
-    pointwise = (c_in + 1) * (c1 + r3 + r5 + proj)
-    return pointwise + (3 * r3 + 1) * c3 + (5 * r5 + 1) * c5
+wrong(
+    "03.1",
+    without_biases=partial(module_by_formula, bias=0),
+    as_in_torchvision=partial(module_by_formula, areas=(9, 9)),
+    with_sides_for_areas=partial(module_by_formula, areas=(3, 5)),
+    without_projection=lambda *widths: module_by_formula(*widths[:-1], 0),
+)
 
 
 # --- 03.2 -----------------------------------------------------------------------------
@@ -64,77 +55,15 @@ def reduction_by_search(c_in, c_out, k):
     return r
 
 
-@wrong("03.2")
-def reduction_of_area_forgotten(c_in, c_out, k):
-    return (k * c_in * c_out - 1) // (c_in + k * c_out)
-
-
-@wrong("03.2")
-def reduction_first_that_is_dearer(c_in, c_out, k):
-    return reduction_by_formula(c_in, c_out, k) + 1
-
-
 wrong(
     "03.2",
     not_strict=lambda c_in, c_out, k: k * k * c_in * c_out // (c_in + k * k * c_out),
+    of_area_forgotten=lambda c_in, c_out, k: (
+        (k * c_in * c_out - 1) // (c_in + k * c_out)
+    ),
     without_its_own_cost=lambda c_in, c_out, k: c_in - 1,
     as_fraction=lambda c_in, c_out, k: k * k * c_in * c_out / (c_in + k * k * c_out),
-)
-
-
-# --- 03.3 -----------------------------------------------------------------------------
-
-
-def _conv(weight, bias, **options):
-    conv = nn.Conv2d(weight.shape[1], len(weight), weight.shape[2:], **options)
-    conv.weight = nn.Parameter(weight)
-    conv.bias = None if bias is None else nn.Parameter(bias)
-    return conv
-
-
-@right("03.3")
-def dense_by_probing(dense, C, H, W):
-    basis = torch.eye(C * H * W, dtype=dense.weight.dtype)
-    with torch.no_grad():
-        columns = dense(basis) - dense.bias
-    return _conv(columns.T.reshape(-1, C, H, W), dense.bias.clone())
-
-
-@wrong("03.3")
-def dense_channels_last(dense, C, H, W):
-    return _conv(dense.weight.view(-1, H, W, C).permute(0, 3, 1, 2), dense.bias)
-
-
-@wrong("03.3")
-def dense_as_one_by_one(dense, C, H, W):
-    return _conv(dense.weight[..., None, None], dense.bias)
-
-
-@wrong("03.3")
-def dense_rows_and_columns_swapped(dense, C, H, W):
-    return _conv(dense.weight.view(-1, C, W, H).transpose(2, 3), dense.bias)
-
-
-@wrong("03.3")
-def dense_with_padding(dense, C, H, W):
-    return _conv(dense.weight.view(-1, C, H, W), dense.bias, padding=1)
-
-
-@wrong("03.3")
-def dense_in_steps(dense, C, H, W):
-    return _conv(dense.weight.view(-1, C, H, W), dense.bias, stride=(H, W))
-
-
-right(
-    "03.3",
-    by_reshape=lambda dense, C, H, W: _conv(dense.weight.view(-1, C, H, W), dense.bias),
-)
-
-
-wrong(
-    "03.3",
-    without_bias=lambda dense, C, H, W: _conv(dense.weight.view(-1, C, H, W), None),
-    in_sequence=lambda dense, C, H, W: nn.Sequential(nn.Flatten(), dense),
+    first_that_is_dearer=lambda *sizes: reduction_by_formula(*sizes) + 1,
 )
 
 
@@ -166,11 +95,11 @@ wrong(
 # --- 03.5 -----------------------------------------------------------------------------
 
 
-@right("03.5")
-def merge_by_einsum(narrow, wide):
-    kernel = torch.einsum("omij,mc->ocij", wide.weight, narrow.weight.flatten(1))
-    bias = wide.bias + wide.weight.sum((2, 3)) @ narrow.bias
-    return _conv(kernel, bias, stride=wide.stride)
+def _conv(weight, bias, **options):
+    conv = nn.Conv2d(weight.shape[1], len(weight), weight.shape[2:], **options)
+    conv.weight = nn.Parameter(weight)
+    conv.bias = None if bias is None else nn.Parameter(bias)
+    return conv
 
 
 @right("03.5")
@@ -180,38 +109,23 @@ def merge_by_convolution(narrow, wide):
     return _conv(kernel, wide(constant).flatten(), stride=wide.stride)
 
 
-@wrong("03.5")
-def merge_losing_first_bias(narrow, wide):
-    merged = merge_by_einsum(narrow, wide)
-    return _conv(merged.weight.data, wide.bias, stride=wide.stride)
-
-
-@wrong("03.5")
-def merge_bias_through_centre(narrow, wide):
-    merged = merge_by_einsum(narrow, wide)
-    bias = wide.bias + wide.weight.mean((2, 3)) @ narrow.bias
-    return _conv(merged.weight.data, bias, stride=wide.stride)
-
-
-@wrong("03.5")
-def merge_losing_stride(narrow, wide):
-    merged = merge_by_einsum(narrow, wide)
-    return _conv(merged.weight.data, merged.bias.data)
-
-
-@wrong("03.5")
-def merge_losing_both_biases(narrow, wide):
-    return _conv(merge_by_einsum(narrow, wide).weight.data, None, stride=wide.stride)
-
-
-@wrong("03.5")
-def merge_by_averaging_channels(narrow, wide):
-    merged = merge_by_einsum(narrow, wide)
-    kernel = merged.weight.data / narrow.out_channels
-    return _conv(kernel, merged.bias.data, stride=wide.stride)
+@right("03.5")
+def merge(
+    narrow, wide, *, scale=1, through=torch.sum, first_bias=1, bias=True, stride=None
+):
+    """The right convolution, or one with a single named mistake."""
+    kernel = torch.einsum("omij,mc->ocij", wide.weight, narrow.weight.flatten(1))
+    constant = wide.bias + first_bias * through(wide.weight, (2, 3)) @ narrow.bias
+    stride = stride or wide.stride
+    return _conv(scale * kernel, constant if bias else None, stride=stride)
 
 
 wrong(
     "03.5",
+    losing_first_bias=partial(merge, first_bias=0),
+    bias_through_centre=partial(merge, through=torch.mean),
+    losing_stride=partial(merge, stride=1),
+    losing_both_biases=partial(merge, bias=False),
+    by_averaging_channels=partial(merge, scale=1 / 4),
     as_sequence=lambda narrow, wide: nn.Sequential(narrow, wide),
 )

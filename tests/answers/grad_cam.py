@@ -51,30 +51,14 @@ def cam_by_convolution(A, head, classes):
     return every[torch.arange(len(A)), classes]
 
 
-@wrong("07.2")
-def cam_with_bias(A, head, classes):
-    return cam_by_einsum(A, head, classes) + head.bias[classes, None, None]
-
-
-@wrong("07.2")
-def cam_of_first_class(A, head, classes):
-    return torch.einsum("k,bkij->bij", head.weight[classes[0]], A)
-
-
-@wrong("07.2")
-def cam_averaged_over_channels(A, head, classes):
-    return (head.weight[classes][:, :, None, None] * A).mean(1)
-
-
-@wrong("07.2")
-def cam_divided_by_cells(A, head, classes):
-    return cam_by_einsum(A, head, classes) / A[0, 0].numel()
-
-
 wrong(
     "07.2",
-    after_relu=lambda A, head, classes: F.relu(cam_by_einsum(A, head, classes)),
+    with_bias=lambda A, head, c: cam_by_einsum(A, head, c) + head.bias[c, None, None],
+    of_first_class=lambda A, head, c: cam_by_einsum(A, head, c[:1].expand_as(c)),
+    after_relu=lambda *given: cam_by_einsum(*given).relu(),
+    averaged_over_channels=lambda A, *given: cam_by_einsum(A, *given) / A.shape[1],
     of_all_classes=lambda A, head, classes: F.conv2d(A, head.weight[:, :, None, None]),
+    divided_by_cells=lambda A, *given: cam_by_einsum(A, *given) / A[0, 0].numel(),
 )
 
 
@@ -107,12 +91,6 @@ def hits_by_distance_to_centre(heat, boxes):
 
 
 @wrong("07.3")
-def hits_swapping_x_and_y(heat, boxes):
-    row, column = _peak(heat)
-    return _inside(row + 0.5, column + 0.5, boxes)
-
-
-@wrong("07.3")
 def hits_dividing_by_height(heat, boxes):
     place = heat.flatten(1).argmax(1)
     return _inside(place % heat.shape[1] + 0.5, place // heat.shape[1] + 0.5, boxes)
@@ -131,14 +109,13 @@ def hits_of_the_brightest_map(heat, boxes):
     return _inside(column + 0.5, row + 0.5, boxes)
 
 
-@wrong("07.3")
-def hits_as_boxes_of_size(heat, boxes):
-    return hits_by_division(heat, box_convert(boxes, "xywh", "xyxy"))
-
-
 wrong(
     "07.3",
+    as_boxes_of_size=lambda heat, boxes: hits_by_division(
+        heat, box_convert(boxes, "xywh", "xyxy")
+    ),
     of_the_darkest_pixel=lambda heat, boxes: hits_by_division(-heat, boxes),
+    swapping_x_and_y=lambda heat, boxes: hits_by_division(heat.mT, boxes),
     averaged=lambda heat, boxes: hits_by_division(heat, boxes).double().mean(),
 )
 
@@ -147,7 +124,7 @@ wrong(
 
 
 @right("07.4")
-def energy_with_clamp(heat, mask):
+def energy(heat, mask):
     total = heat.sum((1, 2)).clamp(min=torch.finfo(heat.dtype).tiny)
     return (heat * mask).sum((1, 2)) / total
 
@@ -158,30 +135,19 @@ def energy_with_where(heat, mask):
     return torch.nan_to_num(inside / heat.flatten(1).sum(1))
 
 
-@wrong("07.4")
-def energy_per_pixel(heat, mask):
-    return (heat * mask).sum((1, 2)) / mask.sum((1, 2)).clamp(min=1)
-
-
-@wrong("07.4")
-def energy_of_the_batch(heat, mask):
-    return ((heat * mask).sum() / heat.sum()).expand(len(heat))
-
-
-@wrong("07.4")
-def energy_to_outside(heat, mask):
-    outside = (heat * ~mask).sum((1, 2)).clamp(min=1e-30)
-    return (heat * mask).sum((1, 2)) / outside
-
-
-@wrong("07.4")
-def energy_with_a_large_guard(heat, mask):
-    return (heat * mask).sum((1, 2)) / (heat.sum((1, 2)) + 0.1)
+def _sum(heat):
+    return heat.sum((1, 2))
 
 
 wrong(
     "07.4",
-    without_zero_guard=lambda heat, mask: (heat * mask).sum((1, 2)) / heat.sum((1, 2)),
+    without_zero_guard=lambda heat, mask: _sum(heat * mask) / _sum(heat),
+    per_pixel=lambda heat, mask: _sum(heat * mask) / _sum(mask).clamp(min=1),
+    of_the_batch=lambda heat, mask: energy(
+        heat.flatten(0, 1)[None], mask.flatten(0, 1)[None]
+    ).expand(len(heat)),
+    to_outside=lambda heat, mask: _sum(heat * mask) / _sum(heat * ~mask).clamp(1e-30),
+    with_a_large_guard=lambda heat, mask: _sum(heat * mask) / (_sum(heat) + 0.1),
     as_area=lambda heat, mask: mask.to(heat.dtype).mean((1, 2)),
 )
 
@@ -190,41 +156,20 @@ wrong(
 
 
 @right("07.5")
-def grid_by_permute(tokens, h, w):
+def grid(tokens, h, w):
     cells = tokens[:, tokens.shape[1] - h * w :]
     return cells.reshape(len(tokens), h, w, -1).permute(0, 3, 1, 2)
 
 
-@wrong("07.5")
-def grid_always_dropping_one(tokens, h, w):
-    cells = tokens[:, 1 : 1 + h * w]
-    return cells.transpose(1, 2).reshape(len(tokens), -1, h, w)
-
-
-@wrong("07.5")
-def grid_keeping_the_class_token(tokens, h, w):
-    return tokens[:, : h * w].transpose(1, 2).reshape(len(tokens), -1, h, w)
-
-
-@wrong("07.5")
-def grid_without_transposing(tokens, h, w):
-    return tokens[:, -h * w :].reshape(len(tokens), -1, h, w)
-
-
-@wrong("07.5")
-def grid_of_squares(tokens, h, w):
-    side = int((h * w) ** 0.5)
-    return grid_by_permute(tokens, side, side)
-
-
-right(
-    "07.5",
-    by_fold=lambda tokens, h, w: F.fold(tokens[:, -h * w :].mT, (h, w), 1),
-)
-
-
+right("07.5", by_fold=lambda tokens, h, w: F.fold(tokens[:, -h * w :].mT, (h, w), 1))
 wrong(
     "07.5",
-    by_columns=lambda tokens, h, w: grid_by_permute(tokens, w, h).transpose(2, 3),
+    always_dropping_one=lambda tokens, h, w: grid(tokens[:, 1 : 1 + h * w], h, w),
+    keeping_the_class_token=lambda tokens, h, w: grid(tokens[:, : h * w], h, w),
+    without_transposing=lambda tokens, h, w: tokens[:, -h * w :].reshape(
+        len(tokens), -1, h, w
+    ),
+    by_columns=lambda tokens, h, w: grid(tokens, w, h).transpose(2, 3),
     with_channels_last=lambda tokens, h, w: tokens[:, -h * w :].unflatten(1, (h, w)),
+    of_squares=lambda tokens, h, w: grid(tokens, *[int((h * w) ** 0.5)] * 2),
 )

@@ -1,6 +1,7 @@
 """Answers to the exercises of notebook 11: right ones, and mistakes students make."""
 
 import math
+import operator
 from functools import partial
 from itertools import product
 
@@ -14,9 +15,10 @@ from tests.answers import right, wrong
 
 
 @right("11.1")
-def layer_by_formula(side, c_in, c_out, k, stride, padding):
-    out = (side + 2 * padding - k) // stride + 1
-    return out, (k * k * c_in + 1) * c_out
+def layer(side, c_in, c_out, k, stride, padding, *, divide=operator.floordiv, bias=1):
+    """The right pair, or one with a single named mistake."""
+    out = divide(side + 2 * padding - k, stride) + 1
+    return out, (k * k * c_in + bias) * c_out
 
 
 @right("11.1")
@@ -28,29 +30,8 @@ def layer_by_building(side, c_in, c_out, k, stride, padding):
 
 
 @wrong("11.1")
-def layer_without_bias(side, c_in, c_out, k, stride, padding):
-    return (side + 2 * padding - k) // stride + 1, k * k * c_in * c_out
-
-
-@wrong("11.1")
 def layer_bias_per_input(side, c_in, c_out, k, stride, padding):
     return (side + 2 * padding - k) // stride + 1, (k * k * c_out + 1) * c_in
-
-
-@wrong("11.1")
-def layer_one_sided_padding(side, c_in, c_out, k, stride, padding):
-    return (side + padding - k) // stride + 1, (k * k * c_in + 1) * c_out
-
-
-@wrong("11.1")
-def layer_without_plus_one(side, c_in, c_out, k, stride, padding):
-    return (side + 2 * padding - k) // stride, (k * k * c_in + 1) * c_out
-
-
-@wrong("11.1")
-def layer_rounded_up(side, c_in, c_out, k, stride, padding):
-    out = math.ceil((side + 2 * padding - k) / stride) + 1
-    return out, (k * k * c_in + 1) * c_out
 
 
 @wrong("11.1")
@@ -58,12 +39,22 @@ def layer_kernel_not_squared(side, c_in, c_out, k, stride, padding):
     return (side + 2 * padding - k) // stride + 1, (k * c_in + 1) * c_out
 
 
+wrong(
+    "11.1",
+    without_bias=partial(layer, bias=0),
+    rounded_up=partial(layer, divide=lambda a, b: math.ceil(a / b)),
+    without_plus_one=partial(layer, divide=lambda a, b: a // b - 1),
+    one_sided_padding=lambda *given: layer(*given[:-1], given[-1] / 2),
+)
+
+
 # --- 11.2 -----------------------------------------------------------------------------
 
 
 @right("11.2")
-def same_by_formula(side, k, stride):
-    total = max((math.ceil(side / stride) - 1) * stride + k - side, 0)
+def same(side, k, stride, *, rounded=math.ceil, least=0):
+    """The right pair, or one with a single named mistake."""
+    total = max((rounded(side / stride) - 1) * stride + k - side, least)
     return total // 2, total - total // 2
 
 
@@ -75,24 +66,14 @@ def same_by_remainder(side, k, stride):
     return [total // 2, (total + 1) // 2]
 
 
-@wrong("11.2")
-def same_rounded_down(side, k, stride):
-    total = max((side // stride - 1) * stride + k - side, 0)
-    return total // 2, total - total // 2
-
-
-@wrong("11.2")
-def same_below_zero(side, k, stride):
-    total = (math.ceil(side / stride) - 1) * stride + k - side
-    return total // 2, total - total // 2
-
-
 wrong(
     "11.2",
+    rounded_down=partial(same, rounded=math.floor),
+    below_zero=partial(same, least=-math.inf),
     half_kernel=lambda side, k, stride: (k // 2, k // 2),
-    as_for_stride_one=lambda side, k, stride: ((k - 1) // 2, k - 1 - (k - 1) // 2),
-    more_before=lambda side, k, stride: same_by_formula(side, k, stride)[::-1],
-    total=lambda side, k, stride: sum(same_by_formula(side, k, stride)),
+    as_for_stride_one=lambda side, k, stride: same(side, k, 1),
+    more_before=lambda *given: same(*given)[::-1],
+    total=lambda *given: sum(same(*given)),
 )
 
 
@@ -100,10 +81,11 @@ wrong(
 
 
 @right("11.3")
-def pixel_by_patch(x, weight, bias, f, i, j):
+def pixel(x, weight, bias, f, i, j, *, relu=torch.relu, total=torch.sum, shift=1):
+    """The right value, or one with a single named mistake."""
     k = weight.shape[-1]
     patch = F.pad(x, [k // 2] * 4)[:, i : i + k, j : j + k]
-    return torch.relu((patch * weight[f]).sum() + bias[f])
+    return relu(total(patch * weight[f]) + shift * bias[f])
 
 
 @right("11.3")
@@ -118,28 +100,6 @@ def pixel_by_loops(x, weight, bias, f, i, j):
 
 
 @wrong("11.3")
-def pixel_without_relu(x, weight, bias, f, i, j):
-    k = weight.shape[-1]
-    patch = F.pad(x, [k // 2] * 4)[:, i : i + k, j : j + k]
-    return (patch * weight[f]).sum() + bias[f]
-
-
-@wrong("11.3")
-def pixel_without_bias(x, weight, bias, f, i, j):
-    return torch.relu(pixel_without_relu(x, weight, bias, f, i, j) - bias[f])
-
-
-@wrong("11.3")
-def pixel_flipped_kernel(x, weight, bias, f, i, j):
-    return pixel_by_patch(x, weight.flip(-1, -2), bias, f, i, j)
-
-
-@wrong("11.3")
-def pixel_first_channel(x, weight, bias, f, i, j):
-    return pixel_by_patch(x[:1], weight[:, :1], bias, f, i, j)
-
-
-@wrong("11.3")
 def pixel_without_padding(x, weight, bias, f, i, j):
     k = weight.shape[-1]
     patch = x[:, i : i + k, j : j + k]
@@ -147,35 +107,34 @@ def pixel_without_padding(x, weight, bias, f, i, j):
     return torch.relu((patch * kernel).sum() + bias[f])
 
 
-@wrong("11.3")
-def pixel_swapped_axes(x, weight, bias, f, i, j):
-    return pixel_by_patch(x, weight, bias, f, j, i)
-
-
-@wrong("11.3")
-def pixel_without_sum_over_channels(x, weight, bias, f, i, j):
-    k = weight.shape[-1]
-    patch = F.pad(x, [k // 2] * 4)[:, i : i + k, j : j + k]
-    return torch.relu((patch * weight[f]).sum((1, 2)) + bias[f])
+wrong(
+    "11.3",
+    without_relu=partial(pixel, relu=torch.clone),
+    without_bias=partial(pixel, shift=0),
+    without_sum_over_channels=partial(pixel, total=lambda z: z.sum((1, 2))),
+    flipped_kernel=lambda x, weight, *rest: pixel(x, weight.flip(-1, -2), *rest),
+    first_channel=lambda x, weight, *rest: pixel(x[:1], weight[:, :1], *rest),
+    swapped_axes=lambda x, weight, bias, f, i, j: pixel(x, weight, bias, f, j, i),
+)
 
 
 # --- 11.4 -----------------------------------------------------------------------------
 
 
 @right("11.4")
-def watch_by_hooks(net, x, names):
+def watch(net, x, names, *, kept=torch.clone, of="output", bound=True, removed=None):
+    """The right outputs, or ones with a single named mistake."""
     outputs, handles = {}, []
     for name in names:
 
-        def hook(layer, inputs, output, name=name):
-            outputs[name] = output.detach().clone()
+        def hook(layer, inputs, output, own=name):
+            value = {"output": output, "input": inputs[0]}[of]
+            outputs[own if bound else name] = kept(value.detach())  # noqa: B023
 
         handles.append(net.get_submodule(name).register_forward_hook(hook))
-    try:
-        net(x)
-    finally:
-        for handle in handles:
-            handle.remove()
+    net(x)
+    for handle in handles[slice(removed)]:
+        handle.remove()
     return outputs
 
 
@@ -200,88 +159,17 @@ def watch_by_a_class(net, x, names):
     return keeper.outputs
 
 
-@wrong("11.4")
-def watch_leaving_hooks(net, x, names):
-    outputs = {}
-    for name in names:
-        net.get_submodule(name).register_forward_hook(
-            lambda layer, inputs, output, name=name: outputs.update(
-                {name: output.clone()}
-            )
-        )
-    net(x)
-    return outputs
-
-
-@wrong("11.4")
-def watch_late_binding(net, x, names):
-    outputs, handles = {}, []
-    for name in names:
-        handles.append(
-            net.get_submodule(name).register_forward_hook(
-                lambda *args: outputs.update({name: args[2].clone()})  # noqa: B023
-            )
-        )
-    net(x)
-    for handle in handles:
-        handle.remove()
-    return outputs
-
-
-@wrong("11.4")
-def watch_without_clone(net, x, names):
-    outputs, handles = {}, []
-    for name in names:
-        handles.append(
-            net.get_submodule(name).register_forward_hook(
-                lambda layer, inputs, output, name=name: outputs.update({name: output})
-            )
-        )
-    net(x)
-    for handle in handles:
-        handle.remove()
-    return outputs
-
-
-@wrong("11.4")
-def watch_inputs(net, x, names):
-    outputs, handles = {}, []
-    for name in names:
-        handles.append(
-            net.get_submodule(name).register_forward_hook(
-                lambda layer, inputs, output, name=name: outputs.update(
-                    {name: inputs[0].clone()}
-                )
-            )
-        )
-    net(x)
-    for handle in handles:
-        handle.remove()
-    return outputs
-
-
-@wrong("11.4")
-def watch_all_layers(net, x, names):
-    return watch_by_hooks(net, x, [name for name, _ in net.named_modules() if name])
-
-
-@wrong("11.4")
-def watch_removing_the_last_only(net, x, names):
-    outputs = {}
-    for name in ["pool", *names]:
-        handle = net.get_submodule(name).register_forward_hook(
-            lambda layer, inputs, output, name=name: outputs.update(
-                {name: output.clone()}
-            )
-        )
-    net(x)
-    handle.remove()
-    return {name: outputs[name] for name in names}
-
-
 wrong(
     "11.4",
-    as_a_list=lambda net, x, names: list(watch_by_hooks(net, x, names).values()),
+    leaving_hooks=partial(watch, removed=0),
+    removing_the_first_only=partial(watch, removed=1),
+    late_binding=partial(watch, bound=False),
+    without_clone=partial(watch, kept=torch.detach),
+    inputs=partial(watch, of="input"),
+    all_layers=lambda net, x, _: watch(
+        net, x, [n for n, _ in net.named_modules() if n]
+    ),
+    as_a_list=lambda *given: list(watch(*given).values()),
 )
 
 
@@ -289,9 +177,12 @@ wrong(
 
 
 @right("11.5")
-def field_by_formula(z):
-    i, j = divmod(z.argmax().item(), 14)
-    return max(2 * i - 6, 0), min(2 * i + 8, 28), max(2 * j - 6, 0), min(2 * j + 8, 28)
+def field(z, *, step=2, before=6, after=8, least=0, most=28):
+    """The right ends, or ones with a single named mistake."""
+    ends = []
+    for n in divmod(z.argmax().item(), 14):
+        ends += [max(step * n - before, least), min(step * n + after, most)]
+    return tuple(ends)
 
 
 @right("11.5")
@@ -306,45 +197,15 @@ def field_by_stages(z):
     return ends
 
 
-@wrong("11.5")
-def field_not_clipped(z):
-    i, j = divmod(z.argmax().item(), 14)
-    return 2 * i - 6, 2 * i + 8, 2 * j - 6, 2 * j + 8
-
-
-@wrong("11.5")
-def field_symmetric(z):
-    i, j = divmod(z.argmax().item(), 14)
-    return max(2 * i - 6, 0), min(2 * i + 7, 28), max(2 * j - 6, 0), min(2 * j + 7, 28)
-
-
-@wrong("11.5")
-def field_without_stride(z):
-    i, j = divmod(z.argmax().item(), 14)
-    return max(i - 6, 0), min(i + 8, 28), max(j - 6, 0), min(j + 8, 28)
-
-
-@wrong("11.5")
-def field_swapped_axes(z):
-    top, bottom, left, right = field_by_formula(z)
-    return left, right, top, bottom
-
-
-@wrong("11.5")
-def field_corners(z):
-    top, bottom, left, right = field_by_formula(z)
-    return top, left, bottom, right
-
-
-@wrong("11.5")
-def field_without_pooling_neighbour(z):
-    i, j = divmod(z.argmax().item(), 14)
-    return max(2 * i - 4, 0), min(2 * i + 5, 28), max(2 * j - 4, 0), min(2 * j + 5, 28)
-
-
 wrong(
     "11.5",
-    of_largest_size=lambda z: field_by_formula(z.abs()),
+    not_clipped=partial(field, least=-99, most=99),
+    symmetric=partial(field, after=7),
+    without_stride=partial(field, step=1),
+    without_pooling_neighbour=partial(field, before=4, after=5),
+    swapped_axes=lambda z: field(z.T),
+    corners=lambda z: tuple(field(z)[n] for n in (0, 2, 1, 3)),
+    of_largest_size=lambda z: field(z.abs()),
 )
 
 
@@ -361,6 +222,7 @@ def occlusion_in_one_batch(score, x, size, stride, fill):
     return (score(x[None]) - score(covered)).view(len(rows), len(columns))
 
 
+@right("11.6")
 def occlusion(score, x, size, stride, fill, *, channels=slice(None), sign=1, last=1):
     """One picture at a time; the keywords plant single mistakes."""
     maps = []
@@ -374,21 +236,6 @@ def occlusion(score, x, size, stride, fill, *, channels=slice(None), sign=1, las
     return torch.tensor(maps)
 
 
-@right("11.6")
-def occlusion_one_by_one(score, x, size, stride, fill):
-    return occlusion(score, x, size, stride, fill)
-
-
-@wrong("11.6")
-def occlusion_always_black(score, x, size, stride, fill):
-    return occlusion(score, x, size, stride, 0.0)
-
-
-@wrong("11.6")
-def occlusion_over_the_edge(score, x, size, stride, fill):
-    return occlusion(score, x, size, stride, fill, last=size)
-
-
 @wrong("11.6")
 def occlusion_not_restored(score, x, size, stride, fill):
     rows = range(0, x.shape[1] - size + 1, stride)
@@ -400,15 +247,13 @@ def occlusion_not_restored(score, x, size, stride, fill):
     return torch.tensor(drops).view(len(rows), len(columns))
 
 
-@wrong("11.6")
-def occlusion_transposed(score, x, size, stride, fill):
-    return occlusion(score, x, size, stride, fill).T
-
-
 wrong(
     "11.6",
+    rise=partial(occlusion, sign=-1),
+    first_channel=partial(occlusion, channels=0),
+    without_last_place=partial(occlusion, last=0),
+    always_black=lambda *given: occlusion(*given[:-1], 0.0),
     every_pixel=lambda score, x, size, stride, fill: occlusion(score, x, size, 1, fill),
-    sign_1=partial(occlusion, sign=-1),
-    channels_0=partial(occlusion, channels=0),
-    last_0=partial(occlusion, last=0),
+    over_the_edge=lambda *given: occlusion(*given, last=given[2]),
+    transposed=lambda *given: occlusion(*given).T,
 )

@@ -19,17 +19,13 @@ def terms_by_loop(d, base):
     return torch.tensor([1 / base ** (2 * i / d) for i in range(d // 2)])
 
 
-@wrong("10.1")
-def terms_of_tensor2tensor(d, base):
-    return base ** (-torch.arange(d // 2) / max(d // 2 - 1, 1))
-
-
 wrong(
     "10.1",
     of_the_source=lambda d, base: torch.exp(torch.arange(0, d, 2) * (-math.log(base))),
     growing=lambda d, base: torch.exp(torch.arange(0, d, 2) * (math.log(base) / d)),
     of_all_dimensions=lambda d, base: base ** (-torch.arange(d) / d),
     with_half_exponent=lambda d, base: base ** (-torch.arange(d // 2) / d),
+    of_tensor2tensor=lambda d, b: b ** (-torch.arange(d // 2) / max(d // 2 - 1, 1)),
     with_fixed_base=lambda d, base: terms_by_power(d, 10_000.0),
 )
 
@@ -58,18 +54,6 @@ def halves_by_loop(positions, d):
 
 
 @wrong("10.2")
-def halves_interleaved(positions, d):
-    angles = _angles(positions, d)
-    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)
-
-
-@wrong("10.2")
-def halves_cosine_first(positions, d):
-    angles = _angles(positions, d)
-    return torch.cat([angles.cos(), angles.sin()], dim=1)
-
-
-@wrong("10.2")
 def halves_with_own_frequency_each(positions, d):
     angles = positions[:, None] * 10_000 ** (-torch.arange(d) / d)
     return torch.cat([angles[:, : d // 2].sin(), angles[:, d // 2 :].cos()], dim=1)
@@ -77,6 +61,8 @@ def halves_with_own_frequency_each(positions, d):
 
 wrong(
     "10.2",
+    interleaved=lambda positions, d: _pairs(positions, d),
+    cosine_first=lambda positions, d: halves_by_cat(positions, d).roll(d // 2, 1),
     of_row_numbers=lambda positions, d: halves_by_cat(torch.arange(len(positions)), d),
     of_rounded_positions=lambda positions, d: halves_by_cat(positions.long(), d),
     transposed=lambda positions, d: halves_by_cat(positions, d).T,
@@ -117,14 +103,9 @@ def shift_with_one_frequency(k, d):
     return torch.vstack([torch.hstack([c, s]), torch.hstack([-s, c])])
 
 
-@wrong("10.3")
-def shift_only_the_angles(k, d):
-    angles = k * terms_by_power(d, 10_000.0)
-    return torch.cat([angles.sin(), angles.cos()])
-
-
 wrong(
     "10.3",
+    only_the_angles=lambda k, d: halves_by_cat(torch.tensor([k]), d)[0],
     backwards=lambda k, d: shift_by_blocks(k, d).T,
     by_one=lambda k, d: shift_by_blocks(1, d) if k != 1 else torch.eye(d),
     without_minus=lambda k, d: shift_by_blocks(k, d).abs(),
@@ -139,10 +120,13 @@ def _pairs(positions, d):
     return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(-2)
 
 
+def _axes(T, H, W):
+    return torch.meshgrid(*map(torch.arange, (T, H, W)), indexing="ij")
+
+
 @right("10.4")
 def video_by_meshgrid(T, H, W, d):
-    axes = torch.meshgrid(*map(torch.arange, (T, H, W)), indexing="ij")
-    return torch.cat([_pairs(axis, d // 3) for axis in axes], dim=-1)
+    return torch.cat([_pairs(axis, d // 3) for axis in _axes(T, H, W)], dim=-1)
 
 
 @right("10.4")
@@ -154,31 +138,18 @@ def video_by_slices(T, H, W, d):
     return pe
 
 
-@wrong("10.4")
-def video_columns_first(T, H, W, d):
-    frames, rows, columns = video_by_meshgrid(T, H, W, d).chunk(3, dim=-1)
-    return torch.cat([columns, rows, frames], dim=-1)
-
-
-@wrong("10.4")
-def video_summed(T, H, W, d):
-    axes = torch.meshgrid(*map(torch.arange, (T, H, W)), indexing="ij")
-    return sum(_pairs(axis, d) for axis in axes)
-
-
-@wrong("10.4")
-def video_with_frequencies_of_the_whole(T, H, W, d):
-    axes = torch.meshgrid(*map(torch.arange, (T, H, W)), indexing="ij")
-    return torch.cat([_pairs(axis, d)[..., : d // 3] for axis in axes], dim=-1)
-
-
-@wrong("10.4")
-def video_counted_from_one(T, H, W, d):
-    return video_by_meshgrid(T + 1, H + 1, W + 1, d)[1:, 1:, 1:]
-
-
 wrong(
     "10.4",
+    columns_first=lambda T, H, W, d: torch.cat(
+        [_pairs(axis, d // 3) for axis in _axes(T, H, W)[::-1]], dim=-1
+    ),
+    summed=lambda T, H, W, d: sum(_pairs(axis, d) for axis in _axes(T, H, W)),
+    with_frequencies_of_the_whole=lambda T, H, W, d: torch.cat(
+        [_pairs(axis, d)[..., : d // 3] for axis in _axes(T, H, W)], dim=-1
+    ),
+    counted_from_one=lambda T, H, W, d: video_by_meshgrid(T + 1, H + 1, W + 1, d)[
+        1:, 1:, 1:
+    ],
     by_raster=lambda T, H, W, d: _pairs(torch.arange(T * H * W), d).view(T, H, W, d),
     flattened=lambda T, H, W, d: video_by_meshgrid(T, H, W, d).flatten(0, 2),
 )
@@ -211,18 +182,9 @@ def rope_as_llama(x, positions):
 
 @wrong("10.5")
 def rope_interleaved(x, positions):
-    angles = _angles(positions, x.shape[-1])
-    a, b = x[..., 0::2], x[..., 1::2]
-    turned = [
-        a * angles.cos() - b * angles.sin(),
-        a * angles.sin() + b * angles.cos(),
-    ]
-    return torch.stack(turned, dim=-1).flatten(-2)
-
-
-@wrong("10.5")
-def rope_without_positions(x, positions):
-    return rope_by_halves(x, torch.arange(x.shape[-2]) + 1)
+    halves = torch.cat([x[..., 0::2], x[..., 1::2]], dim=-1)
+    turned = rope_by_halves(halves, positions)
+    return torch.stack(turned.chunk(2, dim=-1), dim=-1).flatten(-2)
 
 
 @wrong("10.5")
@@ -242,6 +204,7 @@ def rope_with_neighbouring_angles(x, positions):
 
 wrong(
     "10.5",
+    without_positions=lambda x, _: rope_by_halves(x, torch.arange(x.shape[-2]) + 1),
     clockwise=lambda x, positions: rope_by_halves(x, -positions),
     added=lambda x, positions: x + halves_by_cat(positions, x.shape[-1]),
 )

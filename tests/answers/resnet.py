@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models.resnet import BasicBlock, Bottleneck
-from torchvision.ops import stochastic_depth as torchvision_stochastic_depth
+from torchvision.ops import stochastic_depth
 
 from tests.answers import right, wrong
 
@@ -16,9 +16,10 @@ from tests.answers import right, wrong
 
 
 @right("04.1")
-def block_by_formula(c_in, c, stride):
-    projection = c_in * c + 2 * c if stride != 1 or c_in != c else 0
-    return 9 * c * (c_in + c) + 4 * c + projection
+def block_by_formula(c_in, c, stride, *, for_channels=True, for_stride=True, norm=2):
+    """The right count, or one with a single named mistake."""
+    projection = (for_channels and c_in != c) or (for_stride and stride != 1)
+    return 9 * c * (c_in + c) + 2 * norm * c + projection * (c_in * c + norm * c)
 
 
 @right("04.1")
@@ -30,29 +31,22 @@ def block_by_building(c_in, c, stride):
     return sum(p.numel() for layer in layers for p in layer.parameters())
 
 
-@wrong("04.1")
-def block_without_bn(c_in, c, stride):
-    return 9 * c * (c_in + c) + (c_in * c if stride != 1 or c_in != c else 0)
-
-
-@wrong("04.1")
-def block_projection_only_for_stride(c_in, c, stride):
-    return 9 * c * (c_in + c) + 4 * c + (c_in * c + 2 * c if stride != 1 else 0)
-
-
-@wrong("04.1")
-def block_projection_only_for_channels(c_in, c, stride):
-    return 9 * c * (c_in + c) + 4 * c + (c_in * c + 2 * c if c_in != c else 0)
-
-
 wrong(
     "04.1",
     with_biases=lambda c_in, c, stride: block_by_formula(c_in, c, stride) + 2 * c,
-    without_projection=lambda c_in, c, stride: 9 * c * (c_in + c) + 4 * c,
+    without_bn=partial(block_by_formula, norm=0),
+    without_projection=partial(block_by_formula, for_channels=False, for_stride=False),
+    projection_only_for_stride=partial(block_by_formula, for_channels=False),
+    projection_only_for_channels=partial(block_by_formula, for_stride=False),
 )
 
 
 # --- 04.2 -----------------------------------------------------------------------------
+
+
+@right("04.2")
+def permute_by_index(W1, b1, W2, perm):
+    return W1[perm], b1[perm], W2[:, perm]
 
 
 @right("04.2")
@@ -61,25 +55,11 @@ def permute_by_matrix(W1, b1, W2, perm):
     return [P @ W1, P @ b1, W2 @ P.T]
 
 
-@wrong("04.2")
-def permute_rows_of_second(W1, b1, W2, perm):
-    return W1[perm], b1[perm], W2[perm[perm < len(W2)]]
-
-
-@wrong("04.2")
-def permute_second_backwards(W1, b1, W2, perm):
-    return W1[perm], b1[perm], W2[:, perm.argsort()]
-
-
-right(
-    "04.2",
-    by_index=lambda W1, b1, W2, perm: (W1[perm], b1[perm], W2[:, perm]),
-)
-
-
 wrong(
     "04.2",
     without_bias=lambda W1, b1, W2, perm: (W1[perm], b1, W2[:, perm]),
+    rows_of_second=lambda W1, b1, W2, p: (W1[p], b1[p], W2[p[p < len(W2)]]),
+    second_backwards=lambda W1, b1, W2, p: (W1[p], b1[p], W2[:, p.argsort()]),
     only_first=lambda W1, b1, W2, perm: (W1[perm], b1[perm], W2),
     inputs=lambda W1, b1, W2, perm: (W1[:, perm[perm < 2]], b1[perm], W2[:, perm]),
 )
@@ -92,46 +72,28 @@ def _blocks(model):
     return [m for m in model.modules() if isinstance(m, BasicBlock | Bottleneck)]
 
 
+def _last_norms(model):
+    return [getattr(block, "bn3", block.bn2) for block in _blocks(model)]
+
+
 @right("04.3")
-def zero_last_norm(model):
-    for block in _blocks(model):
-        last = block.bn3 if isinstance(block, Bottleneck) else block.bn2
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)
+def zero_last_norm(model, *, norms=_last_norms, names=("weight", "bias"), freeze=False):
+    """The right initialisation, or one with a single named mistake."""
+    for norm in norms(model):
+        norm.requires_grad_(not freeze)
+        for name in names:
+            nn.init.zeros_(getattr(norm, name))
     return model
 
 
 @right("04.3")
 def zero_last_norm_by_name(model):
     with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            bottleneck = name.rsplit(".", 2)[0] + ".bn3.weight" in dict(
-                model.named_parameters()
-            )
+        parameters = dict(model.named_parameters())
+        for name, parameter in parameters.items():
+            bottleneck = name.rsplit(".", 2)[0] + ".bn3.weight" in parameters
             if name.startswith("layer") and f".bn{3 if bottleneck else 2}." in name:
                 parameter.zero_()
-    return model
-
-
-@wrong("04.3")
-def zero_always_bn2(model):
-    for block in _blocks(model):
-        nn.init.zeros_(block.bn2.weight)
-        nn.init.zeros_(block.bn2.bias)
-    return model
-
-
-@wrong("04.3")
-def zero_only_bias(model):
-    for block in _blocks(model):
-        nn.init.zeros_(getattr(block, "bn3", block.bn2).bias)
-    return model
-
-
-@wrong("04.3")
-def zero_only_weight(model):
-    for block in _blocks(model):
-        nn.init.zeros_(getattr(block, "bn3", block.bn2).weight)
     return model
 
 
@@ -142,11 +104,15 @@ def zero_everything(model):
     return model
 
 
-@wrong("04.3")
-def zero_and_freeze(model):
-    for block in _blocks(zero_last_norm(model)):
-        getattr(block, "bn3", block.bn2).requires_grad_(False)
-    return model
+wrong(
+    "04.3",
+    always_bn2=partial(
+        zero_last_norm, norms=lambda net: [block.bn2 for block in _blocks(net)]
+    ),
+    only_bias=partial(zero_last_norm, names=("bias",)),
+    only_weight=partial(zero_last_norm, names=("weight",)),
+    and_freeze=partial(zero_last_norm, freeze=True),
+)
 
 
 # --- 04.4 -----------------------------------------------------------------------------
@@ -162,35 +128,15 @@ def preact_sequential(x, bn1, conv1, bn2, conv2):
     return nn.Sequential(bn1, nn.ReLU(), conv1, bn2, nn.ReLU(), conv2)(x).add(x)
 
 
-@wrong("04.4")
-def preact_as_in_v1(x, bn1, conv1, bn2, conv2):
-    return F.relu(x + bn2(conv2(F.relu(bn1(conv1(x))))))
-
-
-@wrong("04.4")
-def preact_relu_after_sum(x, bn1, conv1, bn2, conv2):
-    return F.relu(preact(x, bn1, conv1, bn2, conv2))
-
-
-@wrong("04.4")
-def preact_skip_from_activated(x, bn1, conv1, bn2, conv2):
-    x = F.relu(bn1(x))
-    return x + conv2(F.relu(bn2(conv1(x))))
-
-
-@wrong("04.4")
-def preact_without_first_activation(x, bn1, conv1, bn2, conv2):
-    return x + conv2(F.relu(bn2(conv1(x))))
-
-
-@wrong("04.4")
-def preact_relu_before_bn(x, bn1, conv1, bn2, conv2):
-    return x + conv2(bn2(F.relu(conv1(bn1(F.relu(x))))))
-
-
-@wrong("04.4")
-def preact_without_sum(x, bn1, conv1, bn2, conv2):
-    return conv2(F.relu(bn2(conv1(F.relu(bn1(x))))))
+wrong(
+    "04.4",
+    as_in_v1=lambda x, b1, c1, b2, c2: (x + b2(c2(b1(c1(x)).relu()))).relu(),
+    relu_after_sum=lambda *given: preact(*given).relu(),
+    skip_from_activated=lambda x, b1, *rest: preact(x, b1, *rest) - x + b1(x).relu(),
+    without_first_activation=lambda x, b1, c1, b2, c2: x + c2(b2(c1(x)).relu()),
+    relu_before_bn=lambda x, b1, c1, b2, c2: x + c2(b2(c1(b1(x.relu())).relu())),
+    without_sum=lambda x, *layers: preact(x, *layers) - x,
+)
 
 
 # --- 04.5 -----------------------------------------------------------------------------
@@ -205,38 +151,24 @@ def depth_by_mask(y, p, training):
 
 
 @right("04.5")
-def depth_by_torchvision(y, p, training):
-    return torchvision_stochastic_depth(y, p, mode="row", training=training)
+def depth_by_torchvision(y, p, training, mode="row"):
+    return stochastic_depth(y, p, mode, training)
 
 
-@wrong("04.5")
-def depth_without_scale(y, p, training):
-    return y * (torch.rand(len(y), 1, 1, 1) >= p) if training else y
-
-
-@wrong("04.5")
-def depth_probability_of_keeping(y, p, training):
-    return y * (torch.rand(len(y), 1, 1, 1) < p) / (p or 1) if training and p else y
-
-
-@wrong("04.5")
-def depth_also_in_eval(y, p, training):
-    return y * (torch.rand(len(y), 1, 1, 1) >= p) / (1 - p)
-
-
-@wrong("04.5")
-def depth_whole_batch(y, p, training):
-    return torchvision_stochastic_depth(y, p, mode="batch", training=training)
-
-
-@wrong("04.5")
-def depth_scaled_in_eval(y, p, training):
-    return y * (torch.rand(len(y), 1, 1, 1) >= p) if training else y * (1 - p)
+def _dropped(y, p):
+    return y * (torch.rand(len(y), 1, 1, 1) >= p)
 
 
 wrong(
     "04.5",
-    elementwise=lambda y, p, training: F.dropout(y, p, training),
+    elementwise=F.dropout,
+    without_scale=lambda y, p, training: _dropped(y, p) if training else y,
+    probability_of_keeping=lambda y, p, training: (
+        _dropped(y, 1 - p) / p if training and p else y
+    ),
+    also_in_eval=lambda y, p, training: _dropped(y, p) / (1 - p),
+    whole_batch=partial(depth_by_torchvision, mode="batch"),
+    scaled_in_eval=lambda y, p, training: _dropped(y, p) if training else y * (1 - p),
 )
 
 
@@ -261,18 +193,13 @@ def fold(conv, bn, *, eps=True, bias=True, mean=True, root=True, geometry=True):
     return folded
 
 
-right(
-    "04.6",
-    fuse_conv_bn_eval=fuse_conv_bn_eval,
-)
-
-
+right("04.6", of_torch=fuse_conv_bn_eval)
 wrong(
     "04.6",
     as_sequence=lambda conv, bn: nn.Sequential(conv, bn),
-    eps_False=partial(fold, eps=False),
-    bias_False=partial(fold, bias=False),
-    mean_False=partial(fold, mean=False),
-    root_False=partial(fold, root=False),
-    geometry_False=partial(fold, geometry=False),
+    without_eps=partial(fold, eps=False),
+    without_conv_bias=partial(fold, bias=False),
+    without_mean=partial(fold, mean=False),
+    by_variance=partial(fold, root=False),
+    losing_stride=partial(fold, geometry=False),
 )

@@ -1,5 +1,7 @@
 """Answers to the exercises of notebook 09: right ones, and mistakes students make."""
 
+import operator
+from functools import partial
 from math import ceil
 
 import torch
@@ -11,10 +13,11 @@ from tests.answers import right, wrong
 
 
 @right("09.1")
-def cost_by_formula(h, w, C, M=None):
+def cost(h, w, C, M=None, *, padded=lambda side, M: ceil(side / M) * M, area=pow):
+    """The right cost, or one with a single named mistake."""
     if M is not None:
-        h, w = ceil(h / M) * M, ceil(w / M) * M
-    return 4 * h * w * C**2 + 2 * h * w * (M**2 if M else h * w) * C
+        h, w = padded(h, M), padded(w, M)
+    return 4 * h * w * C**2 + 2 * h * w * (area(M, 2) if M else h * w) * C
 
 
 @right("09.1")
@@ -24,48 +27,25 @@ def cost_by_windows(h, w, C, M=None):
     return windows * (3 * N * C * C + N * N * C + N * N * C + N * C * C)
 
 
-@wrong("09.1")
-def cost_without_padding(h, w, C, M=None):
-    return 4 * h * w * C**2 + 2 * h * w * (M**2 if M else h * w) * C
-
-
-@wrong("09.1")
-def cost_in_flops(h, w, C, M=None):
-    return 2 * cost_by_formula(h, w, C, M)
-
-
-@wrong("09.1")
-def cost_of_side(h, w, C, M=None):
-    return 4 * h * h * C**2 + 2 * h * h * (M**2 if M else h * h) * C
-
-
-@wrong("09.1")
-def cost_without_output(h, w, C, M=None):
-    return cost_by_formula(h, w, C, M) - h * w * C**2
-
-
-@wrong("09.1")
-def cost_window_side(h, w, C, M=None):
-    if M is None:
-        return cost_by_formula(h, w, C)
-    h, w = ceil(h / M) * M, ceil(w / M) * M
-    return 4 * h * w * C**2 + 2 * M * h * w * C
-
-
-@wrong("09.1")
-def cost_cropped(h, w, C, M=None):
-    if M is not None:
-        h, w = h // M * M, w // M * M
-    return cost_by_formula(h, w, C, M)
+wrong(
+    "09.1",
+    without_padding=partial(cost, padded=lambda side, M: side),
+    cropped=partial(cost, padded=lambda side, M: side // M * M),
+    window_side=partial(cost, area=lambda M, _: M),
+    in_flops=lambda *given: 2 * cost(*given),
+    of_side=lambda h, w, C, M: cost(h, h, C, M),
+    without_output=lambda h, w, C, M: cost(h, w, C, M) - h * w * C**2,
+)
 
 
 # --- 09.2 -----------------------------------------------------------------------------
 
 
 @right("09.2")
-def split_by_permute(x, Mh, Mw):
+def split(x, Mh, Mw, order=(0, 2, 4, 3, 5, 1)):
+    """The right windows, or ones whose axes B, C, row, y, column, x are mixed up."""
     B, C, H, W = x.shape
-    x = x.view(B, C, H // Mh, Mh, W // Mw, Mw).permute(0, 2, 4, 3, 5, 1)
+    x = x.reshape(B, C, H // Mh, Mh, W // Mw, Mw).permute(order)
     return x.reshape(-1, Mh * Mw, C)
 
 
@@ -76,39 +56,6 @@ def split_by_unfold(x, Mh, Mw):
 
 
 @wrong("09.2")
-def split_channels_left(x, Mh, Mw):
-    B, C, H, W = x.shape
-    x = x.view(B, C, H // Mh, Mh, W // Mw, Mw).permute(0, 2, 4, 1, 3, 5)
-    return x.reshape(-1, Mh * Mw, C)
-
-
-@wrong("09.2")
-def split_without_permute(x, Mh, Mw):
-    return x.permute(0, 2, 3, 1).reshape(-1, Mh * Mw, x.shape[1])
-
-
-@wrong("09.2")
-def split_columns_first(x, Mh, Mw):
-    B, C, H, W = x.shape
-    x = x.view(B, C, H // Mh, Mh, W // Mw, Mw).permute(0, 4, 2, 3, 5, 1)
-    return x.reshape(-1, Mh * Mw, C)
-
-
-@wrong("09.2")
-def split_transposed_inside(x, Mh, Mw):
-    B, C, H, W = x.shape
-    x = x.view(B, C, H // Mh, Mh, W // Mw, Mw).permute(0, 2, 4, 5, 3, 1)
-    return x.reshape(-1, Mh * Mw, C)
-
-
-@wrong("09.2")
-def split_swapped_sides(x, Mh, Mw):
-    B, C, H, W = x.shape
-    x = x.reshape(B, C, H // Mw, Mw, W // Mh, Mh).permute(0, 2, 4, 3, 5, 1)
-    return x.reshape(-1, Mh * Mw, C)
-
-
-@wrong("09.2")
 def split_grid(x, Mh, Mw):
     """Every (H / Mh)-th pixel: the dilated grid instead of the window."""
     B, C, H, W = x.shape
@@ -116,11 +63,21 @@ def split_grid(x, Mh, Mw):
     return x.reshape(-1, Mh * Mw, C)
 
 
+wrong(
+    "09.2",
+    channels_left=partial(split, order=(0, 2, 4, 1, 3, 5)),
+    columns_first=partial(split, order=(0, 4, 2, 3, 5, 1)),
+    transposed_inside=partial(split, order=(0, 2, 4, 5, 3, 1)),
+    without_permute=lambda x, Mh, Mw: x.movedim(1, 3).reshape(-1, Mh * Mw, x.shape[1]),
+    swapped_sides=lambda x, Mh, Mw: split(x, Mw, Mh),
+)
+
+
 # --- 09.3 -----------------------------------------------------------------------------
 
 
 @right("09.3")
-def join_by_permute(windows, Mh, Mw, H, W):
+def join(windows, Mh, Mw, H, W):
     C = windows.shape[-1]
     x = windows.view(-1, H // Mh, W // Mw, Mh, Mw, C)
     return x.permute(0, 5, 1, 3, 2, 4).reshape(-1, C, H, W)
@@ -139,16 +96,6 @@ def join_by_slices(windows, Mh, Mw, H, W):
 
 
 @wrong("09.3")
-def join_without_permute(windows, Mh, Mw, H, W):
-    return windows.reshape(-1, H, W, windows.shape[-1]).permute(0, 3, 1, 2)
-
-
-@wrong("09.3")
-def join_channels_last(windows, Mh, Mw, H, W):
-    return join_by_permute(windows, Mh, Mw, H, W).permute(0, 2, 3, 1)
-
-
-@wrong("09.3")
 def join_columns_first(windows, Mh, Mw, H, W):
     C = windows.shape[-1]
     x = windows.view(-1, W // Mw, H // Mh, Mh, Mw, C)
@@ -162,20 +109,30 @@ def join_as_channels(windows, Mh, Mw, H, W):
     return x.permute(0, 3, 1, 4, 2, 5).reshape(-1, C, H, W)
 
 
-@wrong("09.3")
-def join_transposed_inside(windows, Mh, Mw, H, W):
-    C = windows.shape[-1]
-    x = windows.reshape(-1, H // Mh, W // Mw, Mw, Mh, C)
-    return x.permute(0, 5, 1, 4, 2, 3).reshape(-1, C, H, W)
+wrong(
+    "09.3",
+    without_permute=lambda x, Mh, Mw, H, W: x.reshape(-1, H, W, x.shape[-1]).movedim(
+        -1, 1
+    ),
+    channels_last=lambda *given: join(*given).movedim(1, -1),
+    transposed_inside=lambda x, Mh, Mw, H, W: join(
+        x.unflatten(1, (Mw, Mh)).transpose(1, 2).flatten(1, 2), Mh, Mw, H, W
+    ),
+)
 
 
 # --- 09.4 -----------------------------------------------------------------------------
 
 
-@right("09.4")
-def index_by_product(Mh, Mw):
+def _differences(Mh, Mw):
+    """Query minus key, (N, N) for each axis."""
     p = torch.cartesian_prod(torch.arange(Mh), torch.arange(Mw))
-    dy, dx = (p[:, None] - p).unbind(-1)
+    return (p[:, None] - p).unbind(-1)
+
+
+@right("09.4")
+def index(Mh, Mw):
+    dy, dx = _differences(Mh, Mw)
     return (dy + Mh - 1) * (2 * Mw - 1) + dx + Mw - 1
 
 
@@ -188,42 +145,27 @@ def index_by_axes(Mh, Mw):
 
 @wrong("09.4")
 def index_times_height(Mh, Mw):
-    p = torch.cartesian_prod(torch.arange(Mh), torch.arange(Mw))
-    dy, dx = (p[:, None] - p).unbind(-1)
+    dy, dx = _differences(Mh, Mw)
     return (dy + Mh - 1) * (2 * Mh - 1) + dx + Mw - 1
 
 
 @wrong("09.4")
-def index_not_moved(Mh, Mw):
-    p = torch.cartesian_prod(torch.arange(Mh), torch.arange(Mw))
-    dy, dx = (p[:, None] - p).unbind(-1)
-    return dy * (2 * Mw - 1) + dx
-
-
-@wrong("09.4")
-def index_sum_only(Mh, Mw):
-    p = torch.cartesian_prod(torch.arange(Mh), torch.arange(Mw))
-    dy, dx = (p[:, None] - p).unbind(-1)
-    return dy + Mh - 1 + dx + Mw - 1
-
-
-@wrong("09.4")
 def index_absolute_difference(Mh, Mw):
-    p = torch.cartesian_prod(torch.arange(Mh), torch.arange(Mw))
-    dy, dx = (p[:, None] - p).abs().unbind(-1)
-    return dy * (2 * Mw - 1) + dx
+    dy, dx = _differences(Mh, Mw)
+    return dy.abs() * (2 * Mw - 1) + dx.abs()
 
 
 @wrong("09.4")
 def index_columns_first(Mh, Mw):
-    p = torch.cartesian_prod(torch.arange(Mh), torch.arange(Mw))
-    dy, dx = (p[:, None] - p).unbind(-1)
+    dy, dx = _differences(Mh, Mw)
     return (dx + Mw - 1) * (2 * Mh - 1) + dy + Mh - 1
 
 
 wrong(
     "09.4",
-    key_minus_query=lambda Mh, Mw: index_by_product(Mh, Mw).T.contiguous(),
+    key_minus_query=lambda Mh, Mw: index(Mh, Mw).T.contiguous(),
+    not_moved=lambda Mh, Mw: index(Mh, Mw) - index(Mh, Mw)[0, 0],
+    sum_only=lambda Mh, Mw: sum(_differences(Mh, Mw)) + Mh + Mw - 2,
 )
 
 
@@ -242,18 +184,20 @@ def _labels(L, M, s):
     return label
 
 
-def _parts(H, W, M, s):
-    real = F.pad(torch.ones(H, W), (0, -W % M, 0, -H % M)).roll((-s, -s), (0, 1)) > 0
-    high, wide = real.shape
-    region = 3 * _labels(high, M, s)[:, None] + _labels(wide, M, s)
-    return _cut(region, M), _cut(real, M)
-
-
 @right("09.5")
-def mask_by_labels(H, W, M, s):
-    region, real = _parts(H, W, M, s)
+def mask_by_labels(
+    H, W, M, s, *, padding=True, rolled=True, itself=True, regions=torch.clone
+):
+    """The right mask, or one with a single named mistake."""
+    real = F.pad(torch.ones(H, W), (0, -W % M, 0, -H % M)) > 0
+    high, wide = real.shape
+    real = _cut(real.roll((-s, -s), (0, 1)) if rolled else real, M)
+    region = _cut(3 * _labels(high, M, s)[:, None] + _labels(wide, M, s), M)
+    region = regions(region)
     same = region[:, :, None] == region[:, None]
-    return (same & real[:, None]) | torch.eye(M * M, dtype=torch.bool)
+    if padding:
+        same = same & real[:, None]
+    return same | torch.eye(M * M, dtype=torch.bool) if itself else same
 
 
 @right("09.5")
@@ -269,36 +213,12 @@ def mask_by_places(H, W, M, s):
     return mask
 
 
-@wrong("09.5")
-def mask_ignoring_padding(H, W, M, s):
-    region, _ = _parts(H, W, M, s)
-    return region[:, :, None] == region[:, None]
-
-
-@wrong("09.5")
-def mask_with_blind_tokens(H, W, M, s):
-    region, real = _parts(H, W, M, s)
-    return (region[:, :, None] == region[:, None]) & real[:, None]
-
-
-@wrong("09.5")
-def mask_padding_not_rolled(H, W, M, s):
-    region, _ = _parts(H, W, M, s)
-    real = _cut(F.pad(torch.ones(H, W), (0, -W % M, 0, -H % M)) > 0, M)
-    same = region[:, :, None] == region[:, None]
-    return (same & real[:, None]) | torch.eye(M * M, dtype=torch.bool)
-
-
-@wrong("09.5")
-def mask_four_regions(H, W, M, s):
-    region, real = _parts(H, W, M, s)
-    region = (region == 8).long()
-    same = region[:, :, None] == region[:, None]
-    return (same & real[:, None]) | torch.eye(M * M, dtype=torch.bool)
-
-
 wrong(
     "09.5",
+    ignoring_padding=partial(mask_by_labels, padding=False),
+    padding_not_rolled=partial(mask_by_labels, rolled=False),
+    with_blind_tokens=partial(mask_by_labels, itself=False),
+    four_regions=partial(mask_by_labels, regions=lambda region: region == 8),
     of_queries=lambda H, W, M, s: mask_by_labels(H, W, M, s).mT,
     shift_as_half=lambda H, W, M, s: mask_by_labels(H, W, M, M // 2),
     forbidden=lambda H, W, M, s: ~mask_by_labels(H, W, M, s),
@@ -308,11 +228,19 @@ wrong(
 # --- 09.6 -----------------------------------------------------------------------------
 
 
+def _inside(start, k, size):
+    return min(max(start, 0), size - k)
+
+
+def _square(i, j, W, k):
+    """Numbers of the k x k tokens whose first one is (i, j)."""
+    return [(i + a) * W + j + b for a in range(k) for b in range(k)]
+
+
 @right("09.6")
-def near_clamped(i, j, H, W, k):
-    top = min(max(i - k // 2, 0), H - k)
-    left = min(max(j - k // 2, 0), W - k)
-    return [(top + a) * W + left + b for a in range(k) for b in range(k)]
+def near(i, j, H, W, k, inside=_inside):
+    """The right neighbours, or ones with a single named mistake."""
+    return _square(inside(i - k // 2, k, H), inside(j - k // 2, k, W), W, k)
 
 
 @right("09.6")
@@ -322,51 +250,34 @@ def near_sorted_by_distance(i, j, H, W, k):
     return tuple(sorted(a * W + b for a in rows for b in cols))
 
 
+right("09.6", as_tensor=lambda *given: torch.tensor(near(*given)))
+
+
+def _around(i, j, H, W, k, place):
+    """Neighbours of (i, j) on an endless map, each axis put on the map by ``place``."""
+    r = range(-(k // 2), k // 2 + 1)
+    return sorted(place(i + a, H) * W + place(j + b, W) for a in r for b in r)
+
+
 @wrong("09.6")
 def near_cropped(i, j, H, W, k):
     r = k // 2
-    return [
-        a * W + b
-        for a in range(i - r, i + r + 1)
-        for b in range(j - r, j + r + 1)
-        if 0 <= a < H and 0 <= b < W
-    ]
+    rows, cols = (
+        range(H)[max(i - r, 0) : i + r + 1],
+        range(W)[max(j - r, 0) : j + r + 1],
+    )
+    return [a * W + b for a in rows for b in cols]
 
 
-@wrong("09.6")
-def near_repeated(i, j, H, W, k):
-    r = range(-(k // 2), k // 2 + 1)
-    clip = lambda a, size: min(max(a, 0), size - 1)  # noqa: E731
-    return sorted(clip(i + a, H) * W + clip(j + b, W) for a in r for b in r)
-
-
-@wrong("09.6")
-def near_wrapped(i, j, H, W, k):
-    r = range(-(k // 2), k // 2 + 1)
-    return sorted((i + a) % H * W + (j + b) % W for a in r for b in r)
-
-
-@wrong("09.6")
-def near_by_height(i, j, H, W, k):
-    top = min(max(i - k // 2, 0), H - k)
-    left = min(max(j - k // 2, 0), W - k)
-    return [(top + a) * H + left + b for a in range(k) for b in range(k)]
-
-
-@wrong("09.6")
-def near_only_left_border(i, j, H, W, k):
-    top, left = max(i - k // 2, 0), max(j - k // 2, 0)
-    return [(top + a) * W + left + b for a in range(k) for b in range(k)]
-
-
-@wrong("09.6")
-def near_late_border(i, j, H, W, k):
-    top = min(max(i - k // 2, 0), H - k - 1)
-    left = min(max(j - k // 2, 0), W - k - 1)
-    return [(top + a) * W + left + b for a in range(k) for b in range(k)]
-
-
-right(
+wrong(
     "09.6",
-    as_tensor=lambda i, j, H, W, k: torch.tensor(near_clamped(i, j, H, W, k)),
+    repeated=partial(_around, place=lambda a, size: min(max(a, 0), size - 1)),
+    wrapped=partial(_around, place=operator.mod),
+    by_height=lambda i, j, H, W, k: _square(
+        _inside(i - k // 2, k, H), _inside(j - k // 2, k, W), H, k
+    ),
+    only_left_border=partial(near, inside=lambda start, k, size: max(start, 0)),
+    late_border=partial(
+        near, inside=lambda start, k, size: _inside(start, k + 1, size)
+    ),
 )

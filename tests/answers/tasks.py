@@ -1,6 +1,7 @@
 """Answers to the exercises of notebook 01: right ones, and mistakes students make."""
 
 import math
+from functools import partial
 
 import numpy as np
 import torch
@@ -26,34 +27,20 @@ def psnr_by_library(x, y):
         return float(peak_signal_noise_ratio(x.numpy(), y.numpy(), data_range=255))
 
 
-@wrong("01.1")
-def psnr_overflowing(x, y):
-    return (10 * torch.log10(255**2 / (x - y).double().pow(2).mean())).item()
-
-
-@wrong("01.1")
-def psnr_for_unit_range(x, y):
-    return (-10 * torch.log10((x.double() - y.double()).pow(2).mean())).item()
-
-
-@wrong("01.1")
-def psnr_natural_logarithm(x, y):
-    return (10 * torch.log(255**2 / (x.double() - y.double()).pow(2).mean())).item()
-
-
-@wrong("01.1")
-def psnr_of_sum(x, y):
-    return (10 * torch.log10(255**2 / (x.double() - y.double()).pow(2).sum())).item()
-
-
-@wrong("01.1")
-def psnr_of_absolute_error(x, y):
-    return (10 * torch.log10(255**2 / (x.double() - y.double()).abs().mean())).item()
+@right("01.1")
+def psnr(x, y, *, peak=255, log=torch.log10, power=torch.square, total=torch.mean):
+    """The right value, or one with a single named mistake."""
+    return (10 * log(peak**2 / total(power(x.double() - y.double())))).item()
 
 
 wrong(
     "01.1",
-    as_tensor=lambda x, y: torch.tensor(psnr_by_formula(x, y)),
+    overflowing=lambda x, y: psnr(x - y, torch.zeros_like(x)),
+    for_unit_range=partial(psnr, peak=1),
+    natural_logarithm=partial(psnr, log=torch.log),
+    of_sum=partial(psnr, total=torch.sum),
+    of_absolute_error=partial(psnr, power=torch.abs),
+    as_tensor=lambda x, y: torch.tensor(psnr(x, y)),
 )
 
 
@@ -73,18 +60,6 @@ def flip_by_torchvision(boxes, width):
 
 
 @wrong("01.2")
-def flip_without_swap(boxes, width):
-    x0, y0, x1, y1 = boxes.unbind(-1)
-    return torch.stack([width - x0, y0, width - x1, y1], -1)
-
-
-@wrong("01.2")
-def flip_by_pixel_numbers(boxes, width):
-    x0, y0, x1, y1 = boxes.unbind(-1)
-    return torch.stack([width - 1 - x1, y0, width - 1 - x0, y1], -1)
-
-
-@wrong("01.2")
 def flip_upside_down(boxes, width):
     x0, y0, x1, y1 = boxes.unbind(-1)
     return torch.stack([x0, width - y1, x1, width - y0], -1)
@@ -98,6 +73,8 @@ def flip_in_place(boxes, width):
 
 wrong(
     "01.2",
+    without_swap=lambda boxes, width: flip_by_index(boxes, width)[:, [2, 1, 0, 3]],
+    by_pixel_numbers=lambda boxes, width: flip_by_index(boxes, width - 1),
     one_box=lambda boxes, width: flip_by_index(boxes, width)[0],
 )
 
@@ -174,37 +151,34 @@ def mask_iou_by_loop(a, b):
     return result
 
 
+def _overlap(a, b, dtype=None):
+    """Pixels common to both (N, M), of the first (N, 1) and of the second (M,)."""
+    a, b = (x.flatten(1).to(dtype or torch.get_default_dtype()) for x in (a, b))
+    return a @ b.T, a.sum(1, keepdim=True), b.sum(1)
+
+
 @right("01.4")
-def mask_iou_by_product(a, b):
-    a, b = (x.flatten(1).to(torch.get_default_dtype()) for x in (a, b))
-    both = a @ b.T
-    return both / (a.sum(1, keepdim=True) + b.sum(1) - both).clamp(min=1)
+def mask_iou_by_product(a, b, dtype=None):
+    both, first, second = _overlap(a, b, dtype)
+    return both / (first + second - both).clamp(min=1)
 
 
 @wrong("01.4")
 def mask_iou_nan(a, b):
-    both = (a[:, None] & b).sum((2, 3))
-    return both / (a[:, None] | b).sum((2, 3))
+    both, first, second = _overlap(a, b)
+    return both / (first + second - both)
 
 
 @wrong("01.4")
 def mask_dice(a, b):
-    a, b = (x.flatten(1).to(torch.get_default_dtype()) for x in (a, b))
-    return 2 * (a @ b.T) / (a.sum(1, keepdim=True) + b.sum(1)).clamp(min=1)
+    both, first, second = _overlap(a, b)
+    return 2 * both / (first + second).clamp(min=1)
 
 
 @wrong("01.4")
 def mask_iou_over_first(a, b):
-    a, b = (x.flatten(1).to(torch.get_default_dtype()) for x in (a, b))
-    return (a @ b.T) / a.sum(1, keepdim=True).clamp(min=1)
-
-
-@wrong("01.4")
-def mask_iou_in_bytes(a, b):
-    a, b = (x.flatten(1).to(torch.uint8) for x in (a, b))
-    both = a @ b.T  # sums above 255 overflow
-    either = a.sum(1, keepdim=True) + b.sum(1) - both
-    return both / either.clamp(min=1)
+    both, first, _ = _overlap(a, b)
+    return both / first.clamp(min=1)
 
 
 @wrong("01.4")
@@ -216,7 +190,8 @@ def mask_iou_of_boxes(a, b):
 
 wrong(
     "01.4",
-    iou_pairwise=lambda a, b: (a & b).sum((1, 2)) / (a | b).sum((1, 2)).clamp(min=1),
+    pairwise=lambda a, b: (a & b).sum((1, 2)) / (a | b).sum((1, 2)).clamp(min=1),
+    in_bytes=partial(mask_iou_by_product, dtype=torch.uint8),  # sums overflow
 )
 
 
@@ -224,10 +199,10 @@ wrong(
 
 
 @right("01.5")
-def unproject_by_formula(depth, K):
+def unproject_by_formula(depth, K, centre=0.5):
     H, W = depth.shape
-    u = torch.arange(W)[None, :] + 0.5
-    v = torch.arange(H)[:, None] + 0.5
+    u = torch.arange(W)[None, :] + centre
+    v = torch.arange(H)[:, None] + centre
     x = (u - K[0, 2]) * depth / K[0, 0]
     y = (v - K[1, 2]) * depth / K[1, 1]
     return torch.stack([x, y, depth], -1)
@@ -242,50 +217,22 @@ def unproject_by_inverse(depth, K):
 
 
 @wrong("01.5")
-def unproject_corners_of_pixels(depth, K):
-    H, W = depth.shape
-    v, u = torch.meshgrid(torch.arange(H), torch.arange(W), indexing="ij")
-    x = (u - K[0, 2]) * depth / K[0, 0]
-    return torch.stack([x, (v - K[1, 2]) * depth / K[1, 1], depth], -1)
-
-
-@wrong("01.5")
-def unproject_without_centre(depth, K):
-    good = unproject_by_formula(depth, K)
-    shift = torch.stack([K[0, 2] / K[0, 0], K[1, 2] / K[1, 1], torch.zeros(())])
-    return good + shift * depth[..., None]
-
-
-@wrong("01.5")
 def unproject_without_depth(depth, K):
     good = unproject_by_formula(depth, K)
     return torch.cat([good[..., :2] / good[..., 2:], good[..., 2:]], -1)
 
 
-@wrong("01.5")
-def unproject_one_focal_length(depth, K):
-    same = K.clone()
-    same[1, 1] = K[0, 0]
-    return unproject_by_formula(depth, same)
-
-
 wrong(
     "01.5",
+    corners_of_pixels=partial(unproject_by_formula, centre=0),
+    without_centre=lambda depth, K: unproject_by_formula(depth, K * torch.eye(3)),
+    one_focal_length=lambda depth, K: unproject_by_formula(depth, K[[0, 0, 2]]),
     swapped=lambda depth, K: unproject_by_formula(depth, K)[..., [1, 0, 2]],
     channels_first=lambda depth, K: unproject_by_formula(depth, K).movedim(-1, 0),
 )
 
 
 # --- 01.6 -----------------------------------------------------------------------------
-
-
-@right("01.6")
-def panoptic_painting(semantic, masks, labels, scores):
-    result = semantic * 1000
-    order = scores.argsort(descending=True).tolist()
-    for number, k in reversed(list(enumerate(order, 1))):
-        result[masks[k]] = labels[k] * 1000 + number
-    return result
 
 
 @right("01.6")
@@ -298,39 +245,14 @@ def panoptic_by_free_pixels(semantic, masks, labels, scores):
     return result
 
 
-@wrong("01.6")
-def panoptic_last_wins(semantic, masks, labels, scores):
+@right("01.6")
+def panoptic(semantic, masks, labels, scores, *, first=1, last_wins=False, given=False):
+    """The right map, or one with a single named mistake."""
     result = semantic * 1000
-    for number, k in enumerate(scores.argsort(descending=True).tolist(), 1):
-        result[masks[k]] = labels[k] * 1000 + number
+    numbered = list(enumerate(scores.argsort(descending=True).tolist(), first))
+    for number, k in numbered if last_wins else reversed(numbered):
+        result[masks[k]] = labels[k] * 1000 + (k + 1 if given else number)
     return result
-
-
-@wrong("01.6")
-def panoptic_given_numbers(semantic, masks, labels, scores):
-    result = semantic * 1000
-    for k in scores.argsort().tolist():
-        result[masks[k]] = labels[k] * 1000 + k + 1
-    return result
-
-
-@wrong("01.6")
-def panoptic_from_zero(semantic, masks, labels, scores):
-    result = semantic * 1000
-    order = scores.argsort(descending=True).tolist()
-    for number, k in reversed(list(enumerate(order))):
-        result[masks[k]] = labels[k] * 1000 + number
-    return result
-
-
-@wrong("01.6")
-def panoptic_without_stuff(semantic, masks, labels, scores):
-    return panoptic_painting(torch.zeros_like(semantic), masks, labels, scores)
-
-
-@wrong("01.6")
-def panoptic_sorted_upwards(semantic, masks, labels, scores):
-    return panoptic_painting(semantic, masks, labels, -scores)
 
 
 @wrong("01.6")
@@ -342,3 +264,15 @@ def panoptic_numbers_per_class(semantic, masks, labels, scores):
         number = sum(bool(labels[j] == labels[k]) for j in order[: place + 1])
         result[masks[k]] = labels[k] * 1000 + number
     return result
+
+
+wrong(
+    "01.6",
+    last_wins=partial(panoptic, last_wins=True),
+    given_numbers=partial(panoptic, given=True),
+    from_zero=partial(panoptic, first=0),
+    without_stuff=lambda semantic, *things: panoptic(0 * semantic, *things),
+    sorted_upwards=lambda *others_and_scores: panoptic(
+        *others_and_scores[:-1], -others_and_scores[-1]
+    ),
+)

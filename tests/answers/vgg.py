@@ -1,5 +1,6 @@
 """Answers to the exercises of notebook 02: right ones, and mistakes students make."""
 
+import operator
 from functools import partial
 from itertools import pairwise
 
@@ -50,11 +51,11 @@ def count_only_convs(config, size, classes):
 
 wrong(
     "02.1",
-    bias_0=partial(count_vgg, bias=0),
-    colours_1=partial(count_vgg, colours=1),
-    kernel_3=partial(count_vgg, kernel=3),
-    side_7=partial(count_vgg, side=7),
-    outputs_1000=partial(count_vgg, outputs=1000),
+    without_biases=partial(count_vgg, bias=0),
+    grey_input=partial(count_vgg, colours=1),
+    all_kernels_three=partial(count_vgg, kernel=3),
+    always_seven=partial(count_vgg, side=7),
+    always_imagenet=partial(count_vgg, outputs=1000),
 )
 
 
@@ -62,10 +63,11 @@ wrong(
 
 
 @right("02.2")
-def field_forwards(layers):
+def field_forwards(layers, *, overlap=1, combined=operator.mul):
+    """The right field, or one with a single named mistake."""
     field, step = 1, 1
     for kernel, stride in layers:
-        field, step = field + (kernel - 1) * step, step * stride
+        field, step = field + (kernel - overlap) * step, combined(step, stride)
     return field, step
 
 
@@ -78,11 +80,6 @@ def field_backwards(layers):
 
 
 @wrong("02.2")
-def field_without_strides(layers):
-    return 1 + sum(k - 1 for k, _ in layers), field_forwards(layers)[1]
-
-
-@wrong("02.2")
 def field_with_own_stride(layers):
     field, step = 1, 1
     for kernel, stride in layers:
@@ -92,23 +89,14 @@ def field_with_own_stride(layers):
 
 
 @wrong("02.2")
-def field_of_whole_kernels(layers):
-    field, step = 1, 1
-    for kernel, stride in layers:
-        field, step = field + kernel * step, step * stride
-    return field, step
-
-
-@wrong("02.2")
-def field_steps_added(layers):
-    field, step = 1, 1
-    for kernel, stride in layers:
-        field, step = field + (kernel - 1) * step, step + stride - 1
-    return field, step
+def field_without_strides(layers):
+    return 1 + sum(k - 1 for k, _ in layers), field_forwards(layers)[1]
 
 
 wrong(
     "02.2",
+    of_whole_kernels=partial(field_forwards, overlap=0),
+    steps_added=partial(field_forwards, combined=lambda step, s: step + s - 1),
     only=lambda layers: field_forwards(layers)[0],
 )
 
@@ -129,12 +117,6 @@ def error_by_place(logits, labels, k):
 
 
 @wrong("02.3")
-def error_off_by_one(logits, labels, k):
-    right = logits.gather(1, labels[:, None])
-    return ((logits > right).sum(1) > k).double().mean().item()
-
-
-@wrong("02.3")
 def error_divided_by_k(logits, labels, k):
     hits = (logits.topk(k).indices == labels[:, None]).double()
     return 1 - hits.mean().item()
@@ -146,14 +128,16 @@ wrong(
     of_smallest=lambda logits, labels, k: error_by_topk(-logits, labels, k),
     top_one=lambda logits, labels, k: error_by_topk(logits, labels, 1),
     counted=lambda logits, labels, k: error_by_topk(logits, labels, k) * len(labels),
+    off_by_one=lambda logits, labels, k: error_by_place(logits, labels, k + 1),
 )
 
 
 # --- 02.4 -----------------------------------------------------------------------------
 
 
-@right("02.4")
-def conv_from(linear, C, H, W, weight=None, *, bias=True, **geometry):
+@right("02.4", "03.3")
+def conv_from(linear, C, H, W, *, weight=None, bias=True, **geometry):
+    """The right convolution, or one with a single named mistake."""
     conv = nn.Conv2d(C, linear.out_features, (H, W), bias=bias, **geometry)
     view = linear.weight.view(-1, C, H, W) if weight is None else weight
     conv.weight = nn.Parameter(view.detach().clone())
@@ -162,7 +146,7 @@ def conv_from(linear, C, H, W, weight=None, *, bias=True, **geometry):
     return conv
 
 
-@right("02.4")
+@right("02.4", "03.3")
 def conv_by_unflatten(linear, C, H, W):
     conv = nn.Conv2d(C, linear.out_features, (H, W))
     weight = linear.weight.unflatten(1, (C, H, W))
@@ -170,38 +154,40 @@ def conv_by_unflatten(linear, C, H, W):
     return conv
 
 
-@wrong("02.4")
+@right("02.4", "03.3")
+def conv_by_probing(linear, C, H, W):
+    with torch.no_grad():
+        columns = linear(torch.eye(C * H * W)) - linear.bias
+    return conv_from(linear, C, H, W, weight=columns.T.view(-1, C, H, W))
+
+
+@wrong("02.4", "03.3")
 def conv_random_bias(linear, C, H, W):
     conv = nn.Conv2d(C, linear.out_features, (H, W))
     conv.weight.data = linear.weight.data.view(-1, C, H, W)
     return conv
 
 
-@wrong("02.4")
+@wrong("02.4", "03.3")
 def conv_channels_last(linear, C, H, W):
     weight = linear.weight.view(-1, H, W, C).permute(0, 3, 1, 2)
-    return conv_from(linear, C, H, W, weight)
+    return conv_from(linear, C, H, W, weight=weight)
 
 
-@wrong("02.4")
+@wrong("02.4", "03.3")
 def conv_columns_first(linear, C, H, W):
-    return conv_from(linear, C, H, W, linear.weight.view(-1, C, W, H).transpose(2, 3))
-
-
-@wrong("02.4")
-def conv_one_by_one(linear, C, H, W):
-    conv = nn.Conv2d(C * H * W, linear.out_features, 1)
-    conv.weight.data = linear.weight.data[:, :, None, None]
-    conv.bias.data = linear.bias.data
-    return conv
+    weight = linear.weight.view(-1, C, W, H).transpose(2, 3)
+    return conv_from(linear, C, H, W, weight=weight)
 
 
 wrong(
     "02.4",
+    "03.3",
+    one_by_one=lambda linear, C, H, W: conv_from(linear, C * H * W, 1, 1),
     with_stride=lambda linear, C, H, W: conv_from(linear, C, H, W, stride=(H, W)),
     as_sequence=lambda linear, C, H, W: nn.Sequential(nn.Flatten(), linear),
-    bias_False=partial(conv_from, bias=False),
-    padding_1=partial(conv_from, padding=1),
+    without_bias=partial(conv_from, bias=False),
+    padded=partial(conv_from, padding=1),
 )
 
 
@@ -226,22 +212,14 @@ def merge_by_convolution(w1, w2):
 
 
 @wrong("02.5")
-def merge_without_mirror(w1, w2):
-    return F.conv2d(w1.transpose(0, 1), w2, padding=2).transpose(0, 1)
-
-
-@wrong("02.5")
 def merge_only_centres(w1, w2):
-    return F.pad(torch.einsum("omij,mcij->ocij", w2, w1), (1, 1, 1, 1))
-
-
-@wrong("02.5")
-def merge_by_sum(w1, w2):
-    return F.pad(torch.einsum("omij,mcij->ocij", w2, torch.ones_like(w1)), [1] * 4)
+    return F.pad(torch.einsum("omij,mcij->ocij", w2, w1), [1] * 4)
 
 
 wrong(
     "02.5",
+    by_sum=lambda w1, w2: merge_only_centres(torch.ones_like(w1), w2),
+    without_mirror=lambda w1, w2: merge_by_convolution(w1, w2.flip(2, 3)),
     wrong_axes=lambda w1, w2: merge_by_convolution(w1, w2).transpose(0, 1),
     mirrored=lambda w1, w2: merge_by_convolution(w1, w2).flip(2, 3),
     one_channel=lambda w1, w2: merge_by_shifts(w1[:1], w2[:, :1]),
