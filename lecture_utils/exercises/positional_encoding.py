@@ -102,7 +102,7 @@ def encode_video(answer: Callable[[int, int, int, int], Tensor]) -> None:
 @check("10.5")
 def rope_halves(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
     """Rotary encoding with pairs (i, i + d/2)."""
-    cases = [
+    inputs = [
         ((1, 1, 4, 2), [0.0, 1.0, 2.0, 3.0]),
         ((2, 3, 5, 8), [0.0, 1.0, 2.0, 3.0, 4.0]),
         ((1, 2, 3, 6), [10.0, 11.0, 250.0]),
@@ -112,7 +112,7 @@ def rope_halves(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
         "Пара — числа i и i + d/2; угол p·ω_i с частотой своей пары, "
         "поворот против часовой стрелки, как в формуле (8)."
     )
-    for shape, places in cases:
+    for shape, places in inputs:
         x, positions = random(*shape), torch.tensor(places)
         a, b = x.chunk(2, dim=-1)
         angles = _angles(positions, shape[-1])

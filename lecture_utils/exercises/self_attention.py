@@ -29,7 +29,7 @@ def attend(q: Tensor, K: Tensor, V: Tensor) -> Tensor:
 def softmax_T(answer: Callable[[Tensor, float], Tensor]) -> None:
     """Softmax of scores divided by a temperature, stable for large scores."""
     far = torch.tensor([[1000.0], [-1000.0]])
-    cases = [
+    inputs = [
         ("S (6,), T=1", random(6), 1.0, "Доли — экспоненты, делённые на их сумму."),
         ("S (6,), T=0.5", random(6), 0.5, "На T делят оценки, до экспоненты."),
         ("S (2, 3, 4), T=2", random(2, 3, 4), 2.0, "Сумма — по последней оси."),
@@ -54,7 +54,7 @@ def softmax_T(answer: Callable[[Tensor, float], Tensor]) -> None:
         ),
         ("S до 30, T=0.01", random(5, scale=10), 0.01, "Сначала делят на T."),
     ]
-    for given, S, T, hint in cases:
+    for given, S, T, hint in inputs:
         with case(given, hint):
             expect(call(answer, S, T), (S / T).softmax(-1))
 
@@ -156,7 +156,7 @@ class _Stream:
 @check("08.6")
 def attend_in_chunks(answer: Callable[[Tensor, _Stream], Tensor]) -> None:
     """Exact attention of one query to a stream of keys and values."""
-    cases = {
+    inputs = {
         "один кусок из 4 слов": ([4], 1.0, "Для одного куска это обычное внимание."),
         "куски по 3, 2 и 4 слова": (
             [3, 2, 4],
@@ -182,7 +182,7 @@ def attend_in_chunks(answer: Callable[[Tensor, _Stream], Tensor]) -> None:
             "Начинайте с наибольшей оценки −∞, а не с нуля.",
         ),
     }
-    for given, (sizes, scale, hint) in cases.items():
+    for given, (sizes, scale, hint) in inputs.items():
         N = sum(sizes)
         q, K, V = random(4, seed=1), random(N, 4, seed=2), random(N, 3, seed=3)
         # Without a scale: all scores near -4000 / sqrt(d).

@@ -39,7 +39,7 @@ def psnr_uint8(x: Tensor, y: Tensor) -> float:
 @check("01.2")
 def flip_boxes(answer: Callable[[Tensor, int], Tensor]) -> None:
     """Boxes of a picture mirrored left to right."""
-    cases = {
+    inputs = {
         "рамка у левого края": ([[0.0, 2, 3, 5]], 10),
         "рамка во всю ширину": ([[0.0, 0, 8, 4]], 8),
         "две рамки": ([[1.0, 2, 4, 9], [5, 0, 6, 1]], 12),
@@ -48,7 +48,7 @@ def flip_boxes(answer: Callable[[Tensor, int], Tensor]) -> None:
         "Правый край становится левым: x₀ и x₁ меняются ролями; "
         "координаты — края пикселей, поэтому вычитают из width, а не из width − 1."
     )
-    for given, (values, width) in cases.items():
+    for given, (values, width) in inputs.items():
         boxes, kept = torch.tensor(values), torch.tensor(values)
         x0, y0, x1, y1 = kept.unbind(-1)
         with case(f"{given}, width={width}", hint):
@@ -63,7 +63,7 @@ def masks_to_boxes(answer: Callable[[Tensor], Tensor]) -> None:
     """Tight half-open boxes of masks; zeros for empty ones."""
     one = torch.zeros(1, 4, 6, dtype=torch.bool)
     one[0, 1, 4] = True
-    cases = {
+    inputs = {
         "один пиксель в строке 1, столбце 4": one,
         "маски 5×7": _random_masks(3, 5, 7, seed=0),
         "пустая маска": torch.zeros(1, 3, 3, dtype=torch.bool),
@@ -74,7 +74,7 @@ def masks_to_boxes(answer: Callable[[Tensor], Tensor]) -> None:
         "Столбцы — это x, строки — y; правый и нижний края на единицу "
         "больше номера последнего пикселя; пустой маске — нули."
     )
-    for given, masks in cases.items():
+    for given, masks in inputs.items():
         want = torch.zeros(len(masks), 4, dtype=torch.int64)
         for box, mask in zip(want, masks, strict=True):
             y, x = mask.nonzero(as_tuple=True)
@@ -90,7 +90,7 @@ def mask_iou(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
     a, b = _random_masks(3, 5, 6, seed=1), _random_masks(4, 5, 6, seed=2)
     large = [_random_masks(2, 40, 40, seed=seed) for seed in (3, 4)]
     empty = torch.zeros(1, 5, 6, dtype=torch.bool)
-    cases = {
+    inputs = {
         "3 маски и 4 маски": (a, b),
         "маски с самими собой": (a, a),
         "пустая маска и обычные": (empty, b),
@@ -101,7 +101,7 @@ def mask_iou(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
         "Строка i, столбец j: пиксели и в a[i], и в b[j], делённые на "
         "пиксели хотя бы в одной; у двух пустых масок IoU = 0."
     )
-    for given, (first, second) in cases.items():
+    for given, (first, second) in inputs.items():
         both = (first[:, None] & second).sum((2, 3))
         either = (first[:, None] | second).sum((2, 3))
         want = (both / either.clamp(min=1)).to(torch.get_default_dtype())
@@ -116,7 +116,7 @@ def unproject(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
     depth = torch.tensor(street.depth).to(torch.get_default_dtype())
     K = torch.tensor(street.K).to(depth)
     skewed = K * torch.tensor([[1.5], [1], [1]])  # not square pixels
-    cases = {
+    inputs = {
         "стена в 2 м": (torch.full((32, 32), 2.0), K),
         "улица 20×32": (depth[12:].clamp(max=100), K),
         "два разных фокусных расстояния": (torch.full((4, 6), 3.0), skewed),
@@ -125,7 +125,7 @@ def unproject(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
         "X = (u − c_x)·Z / f_x и Y = (v − c_y)·Z / f_y; u считают по "
         "столбцам, v по строкам, у центра пикселя к номеру прибавляют ½."
     )
-    for given, (z, matrix) in cases.items():
+    for given, (z, matrix) in inputs.items():
         v, u = torch.meshgrid(*(torch.arange(n) + 0.5 for n in z.shape), indexing="ij")
         x = (u - matrix[0, 2]) / matrix[0, 0] * z
         y = (v - matrix[1, 2]) / matrix[1, 1] * z
@@ -142,7 +142,7 @@ def panoptic_map(answer: Callable[..., Tensor]) -> None:
     labels = torch.tensor([Kind.CAR, Kind.HOUSE, Kind.PERSON])
     apart = masks[:2] & ~masks[[1, 0]]
     twins = torch.tensor([Kind.CAR, Kind.CAR, Kind.PERSON])
-    cases = {
+    inputs = {
         "маски не пересекаются": (apart, labels[:2], [0.9, 0.4]),
         "самая уверенная — последняя": (masks, labels, [0.2, 0.5, 0.8]),
         "самая уверенная — первая": (masks, labels, [0.9, 0.3, 0.6]),
@@ -153,7 +153,7 @@ def panoptic_map(answer: Callable[..., Tensor]) -> None:
         "Спорный пиксель — более уверенной маске; номера идут с единицы по "
         "убыванию уверенности, один счёт на все классы; у вещества номер 0."
     )
-    for given, (things, classes, confidence) in cases.items():
+    for given, (things, classes, confidence) in inputs.items():
         scores = torch.tensor(confidence)
         want = LABEL_DIVISOR * semantic
         order = scores.argsort(descending=True).tolist()

@@ -95,7 +95,9 @@ def test_ctrl_c_in_an_exercise(kernel: Kernel):
 
 
 def test_endless_loop_in_an_exercise(kernel: Kernel):
-    kernel.run(START + "\nimport lecture_utils.exercises.expect as e\ne.TIME_LIMIT = 0.5")
+    kernel.run(
+        START + "\nfrom lecture_utils.exercises import expect\nexpect.TIME_LIMIT = 0.5"
+    )
     endless = "def endless(*args):\n    while True: pass\n"
     assert "бесконечный цикл" in kernel.run(endless + "exercise('04.1', endless)")
     assert "решения пока нет" in kernel.run("exercise('04.1', None)")
