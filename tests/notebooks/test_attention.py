@@ -11,6 +11,7 @@ from timm.models.resnet import Bottleneck, ResNet
 from torch import nn
 from torchvision import models, ops
 
+from lecture_utils.reference import rename
 from tools.definitions import definitions
 
 SEEDS = (3, 4)  # the notebook itself has seeds 0, 1 and 2
@@ -26,11 +27,10 @@ def lecture(float64) -> SimpleNamespace:
 
 
 @pytest.fixture(scope="module")
-def streets(lecture) -> torch.Tensor:
-    """The data of the notebook, given to its functions; returns the masks."""
-    *lecture.names["train"], _ = lecture.streets(400, first_seed=0)
-    *lecture.names["val"], mask = lecture.streets(200, first_seed=10_000)
-    return mask
+def data(lecture) -> SimpleNamespace:
+    """The data of the notebook."""
+    train, val = (lecture.large_things(n, seed) for n, seed in ((400, 0), (200, 10**4)))
+    return SimpleNamespace(train=train[:2], val=val[:2], mask=val[2])
 
 
 # --- equality -------------------------------------------------------------------------
@@ -172,7 +172,7 @@ def test_the_right_module_passes_with_any_weights(lecture, seed):
 def test_comparison_with_timm_finds_a_faulty_gate(lecture, fault):
     reference = lecture.randomise(ChannelAttn(32, rd_ratio=1 / 4))
     ours = lecture.Gated(getattr(lecture, fault)(32, 4))
-    ours.load_state_dict(lecture.rename(reference.state_dict(), GATE), strict=False)
+    ours.load_state_dict(rename(reference.state_dict(), GATE), strict=False)
     with pytest.raises(AssertionError, match="выход отличается"):
         lecture.same_as("timm", ours, reference, lecture.noise(2, 32, 9, 9), rules=GATE)
 
@@ -197,24 +197,24 @@ def test_explained_variance_knows_the_extremes(lecture):
 
 @pytest.mark.seeds
 @pytest.mark.parametrize("seed", SEEDS)
-def test_where_and_what_of_the_last_block(lecture, streets, seed):
-    net, accuracy = lecture.train_net(True, seed)
-    what, where = lecture.gates(net, lecture.names["val"][0])
-    eta = [lecture.explained(gate, lecture.names["val"][1]) for gate in what]
+def test_where_and_what_of_the_last_block(lecture, data, seed):
+    net, accuracy = lecture.train_net(True, seed, data.train, data.val)
+    what, where = lecture.gates(net, data.val[0])
+    eta = [lecture.explained(gate, data.val[1]) for gate in what]
     assert accuracy > 0.7
-    assert lecture.concentration(where[2], streets) > 1.15
+    assert lecture.concentration(where[2], data.mask) > 1.15
     assert eta[2] > 0.6 and eta[2] > eta[0] + 0.1
 
 
-def test_untrained_gates_know_nothing(lecture, streets):
+def test_untrained_gates_know_nothing(lecture, data):
     net = lecture.make_net(True, 0).eval()
-    _, where = lecture.gates(net, lecture.names["val"][0])
-    assert abs(lecture.concentration(where[2], streets) - 1) < 0.1
+    _, where = lecture.gates(net, data.val[0])
+    assert abs(lecture.concentration(where[2], data.mask) - 1) < 0.1
 
 
 @pytest.mark.seeds
 @pytest.mark.parametrize("seed", SEEDS)
-def test_without_bn_the_last_gate_stays_open(lecture, streets, seed):
-    net, _ = lecture.train_net(True, seed, norm=nn.Identity)
-    _, where = lecture.gates(net, lecture.names["val"][0])
-    assert lecture.concentration(where[2], streets) < 1.1
+def test_without_bn_the_last_gate_stays_open(lecture, data, seed):
+    net, _ = lecture.train_net(True, seed, data.train, data.val, norm=nn.Identity)
+    _, where = lecture.gates(net, data.val[0])
+    assert lecture.concentration(where[2], data.mask) < 1.1
