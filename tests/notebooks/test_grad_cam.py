@@ -65,13 +65,10 @@ X, CLASSES = torch.rand(3, 3, 10, 14, dtype=torch.float64), torch.tensor([0, 3, 
 # --- equality -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("size", [64, 96])
 @pytest.mark.parametrize("name", ["VGG-11", "ResNet-18", "GoogLeNet", "Swin", "ViT"])
-def test_equal_to_the_package(lecture, name, size):
-    if (name, size) == ("ViT", 96):
-        size = 64  # its grid of positions is fixed
-    for seed in SEEDS:
-        assert lecture.same_as_package(name, size, seed) < 1e-10
+def test_equal_to_the_package(lecture, name):
+    size = 64 if name == "ViT" else 96  # the grid of positions of a ViT is fixed
+    assert lecture.same_as_package(name, size, seed=1) < 1e-10
 
 
 def test_equal_to_the_package_at_an_awkward_size(lecture, small):

@@ -8,9 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from timm.layers.pos_embed_sincos import apply_rot_embed_cat, build_sincos2d_pos_embed
 from torch import nn
-from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
 from lecture_utils.reference import same_as
 from tools.definitions import definitions
@@ -177,6 +175,9 @@ def test_relative_bias_is_read_by_distance(lecture, N, far):
 @pytest.mark.parametrize("shape", [(1, 2), (7, 6), (2, 5, 8), (2, 3, 50, 32)])
 def test_rotation_is_that_of_the_libraries(lecture, shape):
     """Outputs and gradients; angles in double precision, so a tight tolerance."""
+    from timm.layers.pos_embed_sincos import apply_rot_embed_cat  # slow to import
+    from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
+
     N, d = shape[-2:]
     angles = torch.arange(N)[:, None] * lecture.frequencies(d)
     sin, cos = (f(angles) for f in (torch.sin, torch.cos))
@@ -212,7 +213,7 @@ def test_halves_and_pairs_undo_each_other(lecture):
 def test_grid_encoding_is_that_of_timm(lecture, size):
     assert lecture.compare_with_timm(*size)
     H, W, d = size
-    swapped = build_sincos2d_pos_embed([H, W], d, reverse_coord=True)
+    swapped = lecture.build_sincos2d_pos_embed([H, W], d, reverse_coord=True)
     ours = lecture.encoding_2d(H, W, d).view(H * W, d)
     assert not torch.allclose(ours, swapped.double(), atol=1e-5)
 

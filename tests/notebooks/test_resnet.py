@@ -1,4 +1,4 @@
-"""Notebook 04: equality at more sizes and modes, and its claims for more seeds."""
+"""Notebook 04: equality in training at odd sizes, and its claims for more seeds."""
 
 from functools import partial
 from types import SimpleNamespace
@@ -30,24 +30,20 @@ def lecture(float64) -> SimpleNamespace:
     return lecture
 
 
-@pytest.mark.parametrize("mode", ["train", "eval"])
 @pytest.mark.parametrize(
     ("name", "counts", "size"),
     [
         (18, (2, 2, 2, 2), (2, 3, 33, 47)),
-        (18, (2, 2, 2, 2), (3, 3, 64, 64)),
-        (34, (3, 4, 6, 3), (2, 3, 65, 40)),
         (50, (3, 4, 6, 3), (2, 3, 47, 33)),
     ],
 )
-def test_equal_to_torchvision(lecture, name, counts, size, mode):
+def test_training_equals_torchvision(lecture, name, counts, size):
+    """Batch statistics at awkward sizes; the notebook compares in evaluation mode."""
     torch.manual_seed(0)
     reference = torchvision.models.get_model(f"resnet{name}", num_classes=10)
     block = lecture.Bottleneck if name == 50 else lecture.BasicBlock
     ours = lecture.ResNet(block, counts, classes=10)
     ours.load_state_dict(reference.state_dict())
-    for model in (ours, reference):
-        model.train(mode == "train")
     # Batch statistics of a 2x2 map amplify rounding.
     same_as("torchvision", ours, reference, torch.randn(size), atol=1e-9)
 

@@ -6,12 +6,13 @@ from lecture_utils import machine
 from lecture_utils.machine import check_environment
 
 
-def test_a_good_machine_passes(capsys):
+def test_a_good_machine_passes(monkeypatch, capsys):
+    monkeypatch.setattr(machine, "NEEDED_GB", 0)  # other tests need memory, too
     assert check_environment(), capsys.readouterr().out
     printed = capsys.readouterr().out
     assert "✘" not in printed
-    for name in ("Python", "torch ", "transformers", "nbval", "DejaVu Sans"):
-        assert f"✔ {name}" in printed or name in printed
+    for what in ("Python", "torch ", "transformers", "nbval", "шрифт DejaVu Sans"):
+        assert f"✔ {what}" in printed
 
 
 @pytest.mark.parametrize(
