@@ -31,6 +31,8 @@ def photo(name: str, size: int) -> torch.Tensor:
     with (files(package) / file).open("rb") as stream:
         image = transforms.pil_to_tensor(Image.open(stream).convert("RGB"))
     square = transforms.center_crop(image, [min(image.shape[1:])] * 2)
-    # In float64, because the uint8 code of torchvision depends on the processor.
+    # Processors differ in torchvision's uint8 code and in the last bits of float64.
+    # Those must not decide between two bytes: many means end in exactly .5.
     small = transforms.resize(square.double(), [size, size], antialias=True)
+    small = (small * 2**20).round() / 2**20
     return small.round().clamp(0, 255).to(torch.uint8)

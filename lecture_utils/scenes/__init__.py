@@ -133,8 +133,7 @@ def scene(seed: int, size: int = 64, *, n_things: tuple[int, int] = N_THINGS) ->
         )
     picture = paint(rng, camera, time, road, layout)
 
-    front = np.array([thing.z for thing, _ in layout.placed])
-    order = np.argsort(front, kind="stable")
+    order = np.argsort([thing.z for thing, _ in layout.placed], kind="stable")
     things = [layout.placed[i].thing for i in order]
     number = np.zeros(len(things) + 1, np.uint8)
     number[order + 1] = np.arange(1, len(things) + 1)

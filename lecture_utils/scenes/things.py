@@ -26,7 +26,7 @@ import numpy as np
 from lecture_utils.scenes.kinds import Kind, Scale, rgb
 
 T = TypeVar("T")
-Plane = tuple[Any, ...]
+Plane = tuple[Any, ...]  # a plane and a part, written as above
 Part = tuple[Any, ...]
 
 # A thing's own colours come with its model, the others are here.
@@ -83,13 +83,13 @@ def pick(rng: np.random.Generator, options: Sequence[T]) -> T:
     return options[int(rng.integers(len(options)))]
 
 
-def _colour(rng: np.random.Generator, hexes: str) -> np.ndarray:
-    return pick(rng, [*rgb(hexes)])
-
-
 def uniform(rng: np.random.Generator, low: float, high: float) -> float:
     """A number between the two."""
     return low + (high - low) * float(rng.random())
+
+
+def _colour(rng: np.random.Generator, hexes: str) -> np.ndarray:
+    return pick(rng, [*rgb(hexes)])
 
 
 # Each model takes the generator and the share of lit windows.
