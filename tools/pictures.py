@@ -5,14 +5,13 @@ import io
 from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from skimage.metrics import structural_similarity
-from skimage.util import view_as_blocks
 
-LOCK = Path(__file__).parent.parent / "requirements.txt"
+from tools.paths import ROOT
+
+LOCK = ROOT / "requirements.txt"
 TILE = 32  # pixels, about the size of a marker or two letters
 SAME = 0.9  # structural similarity, 1 for equal pictures
 
@@ -30,6 +29,9 @@ def similarity(a: bytes, b: bytes, *, whole: bool = False) -> float:
         return 0.0
     if np.array_equal(first, second):
         return 1.0
+    from skimage.metrics import structural_similarity  # slow, and seldom needed
+    from skimage.util import view_as_blocks
+
     _, local = structural_similarity(first, second, channel_axis=2, full=True)
     worst = local.min(2)  # a change of one colour is a change
     height, width = (-(-side // TILE) * TILE for side in worst.shape)
