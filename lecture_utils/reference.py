@@ -39,6 +39,7 @@ def twin(
 
     The tensors are shared, not copied: a large model is in memory once, and ours may
     be built on the device ``meta``. ``rules`` rename the reference's names into ours.
+    A buffer that ours does without (an index that it computes anew) is left out.
 
     Returns:
         ``ours``.
@@ -47,6 +48,9 @@ def twin(
         RuntimeError: names or shapes do not fit; PyTorch lists them.
     """
     state = rename(reference.state_dict(), rules or {})
+    buffers = rename(dict(reference.named_buffers()), rules or {})
+    for name in buffers.keys() - ours.state_dict().keys():
+        state.pop(name, None)
     ours.load_state_dict(state, assign=True)
     return ours.train(reference.training)
 

@@ -11,7 +11,7 @@ from torchvision.models.swin_transformer import (
     SwinTransformerBlock,
 )
 
-from lecture_utils.reference import rename, same_as
+from lecture_utils.reference import same_as, twin
 from tools.definitions import definitions
 
 SEEDS = (1, 2)  # the notebook itself has seed 0
@@ -103,8 +103,8 @@ def test_attention_equals_torchvision(lecture, M, shift, size):
     reference = randomised(ShiftedWindowAttention(6, [M, M], [shift, shift], 3))
     rules = {"relative_position_bias_table": "bias_table"}
     ours = lecture.SwinAttention(6, 3, M, shift)
-    ours.load_state_dict(rename(dict(reference.named_parameters()), rules))
-    same_as("torchvision", ours, reference, torch.randn(2, *size, 6), rules=rules)
+    x = torch.randn(2, *size, 6)
+    same_as("torchvision", ours, reference, x, rules=rules, copy=True)
 
 
 def test_padding_after_the_roll_is_found(lecture):
@@ -116,30 +116,25 @@ def test_padding_after_the_roll_is_found(lecture):
         assert torch.allclose(right(x), wrong(x)) is equal, side
 
 
-def test_a_lost_mask_is_found(lecture):
+def test_a_lost_mask_is_found(lecture, monkeypatch):
     layer = lecture.WindowAttention(6, 3, 4, 2)
     reference = lecture.RegionByRegion(layer)
-    everything = lecture.names["shift_mask"]
-    lecture.names["shift_mask"] = lambda *args: torch.ones_like(everything(*args))
-    try:
-        with pytest.raises(AssertionError, match="выход отличается"):
-            same_as("regions", layer, reference, torch.randn(1, 8, 8, 6), rules=INNER)
-    finally:
-        lecture.names["shift_mask"] = everything
+    mask = lecture.shift_mask
+    monkeypatch.setitem(
+        lecture.names, "shift_mask", lambda *args: torch.ones_like(mask(*args))
+    )
+    with pytest.raises(AssertionError, match="выход отличается"):
+        same_as("regions", layer, reference, torch.randn(1, 8, 8, 6), rules=INNER)
 
 
-def test_a_transposed_index_is_found(lecture):
+def test_a_transposed_index_is_found(lecture, monkeypatch):
     reference = randomised(ShiftedWindowAttention(6, [3, 3], [1, 1], 3))
     rules = {"relative_position_bias_table": "bias_table"}
-    ours = lecture.SwinAttention(6, 3, 3, 1)
-    ours.load_state_dict(rename(dict(reference.named_parameters()), rules))
-    index = lecture.names["relative_index"]
-    lecture.names["relative_index"] = lambda M: index(M).T
-    try:
-        with pytest.raises(AssertionError, match="выход отличается"):
-            same_as("torchvision", ours, reference, torch.randn(1, 6, 6, 6))
-    finally:
-        lecture.names["relative_index"] = index
+    ours = twin(lecture.SwinAttention(6, 3, 3, 1), reference, rules)
+    index = lecture.relative_index
+    monkeypatch.setitem(lecture.names, "relative_index", lambda M: index(M).T)
+    with pytest.raises(AssertionError, match="выход отличается"):
+        same_as("torchvision", ours, reference, torch.randn(1, 6, 6, 6))
 
 
 def test_minus_hundred_is_minus_infinity_for_usual_scores_only(lecture):
@@ -162,9 +157,8 @@ def test_block_equals_torchvision(lecture, shift, size):
     reference = randomised(SwinTransformerBlock(12, 3, [7, 7], [shift, shift]))
     ours = lecture.SwinBlock(12, 3, 7, shift)
     rules = lecture.TORCHVISION
-    ours.load_state_dict(rename(dict(reference.named_parameters()), rules))
     x = torch.randn(2, *size, 12)
-    same_as("torchvision", ours.eval(), reference.eval(), x, rules=rules)
+    same_as("torchvision", ours, reference.eval(), x, rules=rules, copy=True)
 
 
 @pytest.mark.parametrize("size", [(64, 64), (60, 100), (224, 32)])
@@ -176,9 +170,9 @@ def test_small_swin_equals_torchvision(lecture, size):
     randomised(reference)
     ours = lecture.Swin(C=12, depths=depths, h=3, M=4)
     rules = lecture.TORCHVISION
-    ours.load_state_dict(rename(dict(reference.named_parameters()), rules))
     x = torch.randn(2, 3, *size)
-    same_as("torchvision", ours, reference.eval(), x, rules=rules, atol=1e-9)
+    reference.eval()
+    same_as("torchvision", ours, reference, x, rules=rules, copy=True, atol=1e-9)
 
 
 def test_small_swin_equals_transformers(lecture):
@@ -201,9 +195,8 @@ def test_small_swin_equals_transformers(lecture):
         if isinstance(module, lecture.SwinAttention):
             module.qkv = lecture.SplitQKV(module.proj.in_features)
     rules = lecture.HUGGING_FACE
-    ours.load_state_dict(rename(dict(reference.named_parameters()), rules))
     x = torch.randn(2, 3, 112, 112)
-    same_as("transformers", ours.eval(), reference, x, rules=rules, atol=1e-9)
+    same_as("transformers", ours, reference, x, rules=rules, copy=True, atol=1e-9)
 
 
 def test_swin_t_has_the_published_size(lecture):
@@ -235,18 +228,16 @@ def test_neighbourhood_equals_brute_force(lecture, k, dilation, size, kind):
     same_as(kind, layer, reference, torch.randn(2, *size, 6), rules=INNER)
 
 
-def test_zero_padding_instead_of_clamping_is_found(lecture):
+def test_zero_padding_instead_of_clamping_is_found(lecture, monkeypatch):
+    def unclamped(L, k, dilation=1):
+        around = torch.arange(L)[:, None] + torch.arange(k) - k // 2
+        return around.clamp(0, L - 1)
+
     layer = randomised(lecture.NeighborhoodAttention(6, 3, 3))
     reference = lecture.QueryByQuery(layer)
-    right = lecture.names["neighbours"]
-    lecture.names["neighbours"] = lambda L, k, dilation=1: (
-        torch.arange(L)[:, None] + torch.arange(k) - k // 2
-    ).clamp(0, L - 1)
-    try:
-        with pytest.raises(AssertionError, match="выход отличается"):
-            same_as("loops", layer, reference, torch.randn(1, 6, 6, 6), rules=INNER)
-    finally:
-        lecture.names["neighbours"] = right
+    monkeypatch.setitem(lecture.names, "neighbours", unclamped)
+    with pytest.raises(AssertionError, match="выход отличается"):
+        same_as("loops", layer, reference, torch.randn(1, 6, 6, 6), rules=INNER)
 
 
 @pytest.mark.parametrize(("k", "dilation", "size"), [(7, 1, 5), (3, 3, 8), (5, 2, 9)])
