@@ -124,7 +124,8 @@ def run(setting: Setting, names: Sequence[str] = ()) -> tuple[str, bool]:
     """
     python = environment(setting.resolution) if setting.resolution else sys.executable
     command = [str(python), "-m", "pytest", "-q", "-rfE", "--nbval"]
-    command += ["--nbval-current-env"]
+    # A setting may be slow: other tests watch the time.
+    command += ["--nbval-current-env", "--nbval-cell-timeout=1800"]
     # Several kernels of several threads each would mostly wait for each other.
     alone = len(names) == 1 or int(setting.variables.get("OMP_NUM_THREADS", 1)) > 1
     command += ["-n", "0" if alone else "auto"]
