@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lecture_utils.reference import rename, same_as
+from lecture_utils.data import Streets, streets
+from lecture_utils.reference import same_as, twin
 from tools.definitions import definitions
 
 SEEDS = (1, 2)  # the notebook itself has seed 0
@@ -47,9 +48,9 @@ def pair(lecture, d=8):
     torch.manual_seed(0)
     backbone = Shrink()
     reference = lecture.TorchvisionFPN([4, 6, 5], d)
-    ours = lecture.FPN([4, 6, 5], d)
-    ours.load_state_dict(rename(reference.state_dict(), RULES))
-    return lecture.Joined(backbone, ours), lecture.Joined(backbone, reference)
+    ours = lecture.Joined(backbone, lecture.FPN([4, 6, 5], d))
+    reference = lecture.Joined(backbone, reference)
+    return twin(ours, reference, RULES), reference
 
 
 @pytest.mark.parametrize(
@@ -91,9 +92,8 @@ def test_bilinear_instead_of_nearest_is_found(lecture, monkeypatch):
 
 def test_pyramids_have_the_maps_that_their_kind_promises(lecture):
     backbone, fpn = Shrink(), lecture.FPN([4, 6, 5], 8)
-    lecture.names["ZOOMS"] = 4, 2, 1
     x = torch.randn(1, 3, 32, 48)
-    maps = {k: lecture.pyramid(k, x, backbone, fpn) for k in "abcde"}
+    maps = {k: lecture.pyramid(k, x, backbone, fpn, zooms=(4, 2, 1)) for k in "abcde"}
     sizes = {k: [tuple(m.shape[2:]) for m in v] for k, v in maps.items()}
     assert sizes["a"] == sizes["c"] == sizes["d"] == [(16, 24), (8, 12), (4, 6)]
     assert sizes["b"] == [(4, 6)] and sizes["e"] == [(16, 24)]
@@ -204,12 +204,15 @@ def test_parameters_of_the_known_forms(lecture):
 
 
 @pytest.fixture(scope="module")
-def streets(lecture):
-    return lecture.streets(0, 256, 64), lecture.streets(10_000, 128, 64)
+def parts(float64) -> tuple[Streets, Streets]:
+    """Streets to learn and to check on."""
+    seeds = range(256), range(10_000, 10_128)
+    train, test = (streets(part, 64, n_things=(4, 8)) for part in seeds)
+    return train, test
 
 
-def recalls(lecture, streets, task, kinds, seed):
-    train, test = ((lecture.as_input(part), task(part)) for part in streets)
+def recalls(lecture, parts, task, kinds, seed):
+    train, test = ((part.x - 0.5, task(part.scenes)) for part in parts)
     return [
         lecture.recall(lecture.train_detector(kind, train, test, seed), test)
         for kind in kinds
@@ -218,8 +221,8 @@ def recalls(lecture, streets, task, kinds, seed):
 
 @pytest.mark.seeds
 @pytest.mark.parametrize("seed", SEEDS)
-def test_small_things_need_the_pyramid_and_the_top_down_pathway(lecture, streets, seed):
-    b, c, d = recalls(lecture, streets, lecture.which_side, "bcd", seed)
+def test_small_things_need_the_pyramid_and_the_top_down_pathway(lecture, parts, seed):
+    b, c, d = recalls(lecture, parts, lecture.which_side, "bcd", seed)
     assert c[0] > b[0] + 0.1
     assert d[0] > c[0] + 0.05
     assert d[2] < c[2] + 0.05
@@ -227,26 +230,22 @@ def test_small_things_need_the_pyramid_and_the_top_down_pathway(lecture, streets
 
 @pytest.mark.seeds
 @pytest.mark.parametrize("seed", SEEDS)
-def test_without_need_for_context_fpn_is_not_better(lecture, streets, seed):
-    c, d = recalls(lecture, streets, lecture.kinds, "cd", seed)
+def test_without_need_for_context_fpn_is_not_better(lecture, parts, seed):
+    c, d = recalls(lecture, parts, lecture.kinds, "cd", seed)
     assert all(q < p + 0.05 for p, q in zip(c, d, strict=True))
 
 
 @pytest.mark.seeds
 @pytest.mark.parametrize("seed", SEEDS)
 def test_skips_sharpen_borders_and_the_shallow_one_most(lecture, seed):
-    train, test = (
-        (lecture.as_input(part), lecture.as_classes(part))
-        for part in (
-            [lecture.scene(first + i, 32) for i in range(n)]
-            for first, n in ((0, 256), (10_000, 64))
-        )
-    )
+    train = lecture.segmentation(range(256))
+    test = lecture.segmentation(range(10_000, 10_064))
     full, none, shallow, deep = (
         lecture.measure(lecture.train_unet(g, train, test, seed), test)
         for g in lecture.VARIANTS.values()
     )
-    assert full[0] > none[0] + 0.1 and full[1] > none[1] + 0.1
-    assert full[2] - none[2] < full[1] - none[1]
-    assert shallow[0] > deep[0] + 0.08 and shallow[1] > deep[1] + 0.08
-    assert shallow[1] - none[1] > (full[1] - none[1]) / 2
+    assert full.mean_iou > none.mean_iou + 0.1 and full.border > none.border + 0.1
+    assert full.far - none.far < full.border - none.border
+    assert shallow.mean_iou > deep.mean_iou + 0.08
+    assert shallow.border > deep.border + 0.08
+    assert shallow.border - none.border > (full.border - none.border) / 2
