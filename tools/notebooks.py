@@ -278,7 +278,8 @@ def run(name: str, force: bool = False) -> str:
         shutil.copyfile(stored, EDIT / f"{name}.ipynb.old")
     write(normalise(nb), stored)
     if "text" in sides:
-        remember(name, nb, source)
+        # As the file has it: its keys are sorted, blank lines between cells forgotten.
+        remember(name, read(stored), source)
     return f"ran {stored.relative_to(ROOT)} in {time.monotonic() - start:.1f} s"
 
 
@@ -329,7 +330,7 @@ def main() -> int:
     parser.add_argument(
         "--force", action="store_true", help="go on where both sides have changed"
     )
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()  # also `run --force NAME`
 
     command = {"edit": edit, "run": run}[arguments.command]
     failed = False

@@ -7,7 +7,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from tools import notebooks
-from tools.notebooks import NotebookError, edit, normalise, read, run, write
+from tools.notebooks import NotebookError, edit, main, normalise, read, run, write
 
 NAME = "01_probe"
 
@@ -125,3 +125,24 @@ def test_an_unknown_name_is_answered_with_the_known_ones(stored, monkeypatch, ca
     with pytest.raises(SystemExit, match="2"):
         notebooks.main()
     assert f"no 01_prob; there are: {NAME}" in capsys.readouterr().err
+
+
+def test_a_text_may_be_changed_again_after_it_ran(stored, text):
+    # Neither the order of keys nor the second blank line is kept in the notebook.
+    cell = '# %% tags=["exercise"] jupyter={"source_hidden": true}\ny = 1\n'
+    text.write_text(f"{text.read_text('utf-8')}\n\n{cell}", "utf-8")
+    run(NAME)
+    change_text(text, "x = 2")
+    run(NAME)
+    assert read(stored).cells[1].source == "x = 2"
+
+
+def test_the_advice_can_be_typed(stored, text, monkeypatch, capsys):
+    change_text(text, "x = 2")
+    change_notebook(stored, "x = 3")
+    monkeypatch.setattr("sys.argv", ["notebooks", "run", NAME])
+    assert main() == 1
+    advice = re.search("run --force.*(?=takes the text)", capsys.readouterr().err)
+    monkeypatch.setattr("sys.argv", ["notebooks", *advice[0].split()])
+    assert main() == 0
+    assert read(stored).cells[1].source == "x = 2"
