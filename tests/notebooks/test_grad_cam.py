@@ -19,26 +19,28 @@ pytestmark = pytest.mark.usefixtures("float64")
 
 @pytest.fixture(scope="module")
 def lecture(float64) -> SimpleNamespace:
-    """The definitions of the notebook, with its pictures."""
-    lecture = definitions("07_grad_cam")
-    lecture.names["train"] = lecture.quilts(512, seed=0)
-    val = lecture.val = lecture.quilts(256, seed=1)
-    lecture.pairs = lecture.quilts(128, seed=2, patches=2)
-    lecture.y, lecture.mask = val.kinds[:, 0], val.masks[:, 0]
-    lecture.names |= {"val": val, "y": lecture.y, "mask": lecture.mask}
-    lecture.names["pairs"] = lecture.pairs
-    lecture.area = lecture.share(lecture.mask)
-    return lecture
+    """The definitions of the notebook."""
+    return definitions("07_grad_cam")
 
 
 @pytest.fixture(scope="module")
-def trained(lecture) -> dict:
+def data(lecture) -> SimpleNamespace:
+    """The pictures of the notebook."""
+    train, val = lecture.quilts(512, seed=0), lecture.quilts(256, seed=1)
+    pairs = lecture.quilts(128, seed=2, patches=2)
+    y, mask = val.kinds[:, 0], val.masks[:, 0]
+    area = lecture.share(mask)
+    return SimpleNamespace(train=train, val=val, pairs=pairs, y=y, mask=mask, area=area)
+
+
+@pytest.fixture(scope="module")
+def trained(lecture, data) -> dict:
     """The three networks of the notebook from other initial weights, and accuracy."""
     nets = {}
     for seed in SEEDS:
         for kind in lecture.KINDS:
             net = lecture.make_net(kind, seed)
-            accuracy = lecture.train_net(net, seed=seed)
+            accuracy = lecture.train_net(net, data.train, data.val, seed=seed)
             nets[kind, seed] = net.eval(), accuracy
     return nets
 
@@ -294,15 +296,15 @@ def test_a_map_with_swapped_axes_is_noticed(lecture, monkeypatch):
 
 @pytest.mark.seeds
 @pytest.mark.parametrize("seed", SEEDS)
-def test_measures_beat_chance(lecture, trained, seed):
+def test_measures_beat_chance(lecture, data, trained, seed):
     net, accuracy = trained["остаточная", seed]
     assert accuracy > 0.98
-    heat = lecture.heat_of(net, net.block2, lecture.val.x, lecture.y)
-    assert lecture.area < 0.12
-    assert lecture.share(lecture.pointing_hits(heat, lecture.mask)) > 0.95
-    energy = lecture.share(lecture.energy_share(heat, lecture.mask))
-    assert 3 * lecture.area < energy < 0.6
-    x, y = lecture.val.x[:64], lecture.y[:64]
+    heat = lecture.heat_of(net, net.block2, data.val.x, data.y)
+    assert data.area < 0.12
+    assert lecture.share(lecture.pointing_hits(heat, data.mask)) > 0.95
+    energy = lecture.share(lecture.energy_share(heat, data.mask))
+    assert 3 * data.area < energy < 0.6
+    x, y = data.val.x[:64], data.y[:64]
     L = lecture.grad_cam(net, net.block2, x, y)
     noise = torch.rand(L.shape, generator=torch.Generator().manual_seed(0))
     counts = range(0, 145, 12)
@@ -315,28 +317,28 @@ def test_measures_beat_chance(lecture, trained, seed):
 
 @pytest.mark.seeds
 @pytest.mark.parametrize("seed", SEEDS)
-def test_maps_depend_on_the_weights(lecture, trained, seed):
+def test_maps_depend_on_the_weights(lecture, data, trained, seed):
     net, _ = trained["остаточная", seed]
-    heat = lecture.heat_of(net, net.block2, lecture.val.x[:64], lecture.y[:64])
+    heat = lecture.heat_of(net, net.block2, data.val.x[:64], data.y[:64])
     for parts in (1, 4, 5, 10):
-        maps = lecture.after_randomising(net, parts)
-        hits, same = lecture.rates(maps, heat)
+        maps = lecture.after_randomising(net, parts, data.val.x[:64], data.y[:64])
+        hits, same = lecture.rates(maps, heat, data.mask[:64])
         assert same < 0.7
-    assert same < 0.15 and hits < lecture.area, "nothing is left of the training"
-    hits, same = lecture.rates([heat], heat)
+    assert same < 0.15 and hits < data.area, "nothing is left of the training"
+    hits, same = lecture.rates([heat], heat, data.mask[:64])
     assert hits > 0.95 and same == pytest.approx(1)
-    edges = lecture.edges(lecture.val.x)
-    assert lecture.share(lecture.pointing_hits(edges, lecture.mask)) > 0.8
+    edges = lecture.edges(data.val.x)
+    assert lecture.share(lecture.pointing_hits(edges, data.mask)) > 0.8
 
 
 @pytest.mark.seeds
 @pytest.mark.parametrize("seed", SEEDS)
-def test_another_class_is_another_place(lecture, trained, seed):
+def test_another_class_is_another_place(lecture, data, trained, seed):
     net, _ = trained["остаточная", seed]
     point, inside = {}, {}
     for name in ("conv1", "conv3", "block2"):
-        maps = lecture.two_maps(net, net.get_submodule(name))
-        masks = lecture.pairs.masks
+        maps = lecture.two_maps(net, net.get_submodule(name), data.pairs)
+        masks = data.pairs.masks
         own = [lecture.pointing_hits(h, masks[:, k]) for k, h in enumerate(maps)]
         point[name] = [lecture.share(hits) for hits in own]
         inside[name] = sum(
@@ -352,14 +354,14 @@ def test_another_class_is_another_place(lecture, trained, seed):
 
 @pytest.mark.seeds
 @pytest.mark.parametrize("seed", SEEDS)
-def test_plain_residual_and_attention(lecture, trained, seed):
+def test_plain_residual_and_attention(lecture, data, trained, seed):
     point, inside = {}, {}
     for kind in lecture.KINDS:
         net, accuracy = trained[kind, seed]
         assert accuracy > 0.98
-        heat = lecture.heat_of(net, net.block2, lecture.val.x, lecture.y)
-        point[kind] = lecture.share(lecture.pointing_hits(heat, lecture.mask))
-        inside[kind] = lecture.share(lecture.energy_share(heat, lecture.mask))
+        heat = lecture.heat_of(net, net.block2, data.val.x, data.y)
+        point[kind] = lecture.share(lecture.pointing_hits(heat, data.mask))
+        inside[kind] = lecture.share(lecture.energy_share(heat, data.mask))
     assert point["обычная"] < point["остаточная"] - 0.3
     assert inside["обычная"] < inside["остаточная"] - 0.05
     assert inside["остаточная"] < inside["с CBAM"] - 0.02
@@ -367,9 +369,9 @@ def test_plain_residual_and_attention(lecture, trained, seed):
 
 @pytest.mark.seeds
 @pytest.mark.parametrize("seed", SEEDS)
-def test_probability_of_a_sure_network(lecture, trained, seed):
+def test_probability_of_a_sure_network(lecture, data, trained, seed):
     net, _ = trained["остаточная", seed]
-    x, y = lecture.val.x, lecture.y
+    x, y = data.val.x, data.y
     sure = lecture.sharpened(net, 4)
     assert torch.equal(sure(x).argmax(1), net(x).argmax(1))
     by_score = lecture.grad_cam(sure, sure.block2, x, y).amax((1, 2))
@@ -379,12 +381,12 @@ def test_probability_of_a_sure_network(lecture, trained, seed):
 
 @pytest.mark.seeds
 @pytest.mark.parametrize("seed", SEEDS)
-def test_strided_convolutions_shift_the_map(lecture, trained, seed):
+def test_strided_convolutions_shift_the_map(lecture, data, trained, seed):
     strided = lecture.make_strided(seed)
-    assert lecture.train_net(strided, steps=100, seed=seed) > 0.98
+    assert lecture.train_net(strided, data.train, data.val, steps=100, seed=seed) > 0.98
     pooled, _ = trained["остаточная", seed]
     heats = [
-        lecture.heat_of(net, net.block2, lecture.val.x, lecture.y)
+        lecture.heat_of(net, net.block2, data.val.x, data.y)
         for net in (strided, pooled)
     ]
     shift = (lecture.centre(heats[0]) - lecture.centre(heats[1])).mean(0)
@@ -404,15 +406,18 @@ def test_the_cell_of_a_resnet_stands_half_a_cell_aside(lecture):
 
 @pytest.mark.seeds
 @pytest.mark.parametrize("seed", SEEDS)
-def test_transformer(lecture, seed):
+def test_transformer(lecture, data, seed):
     net = lecture.make_vit(seed)
-    assert lecture.train_net(net, steps=160, lr=5e-3, seed=seed) > 0.9
-    x, y = lecture.val.x, lecture.y
+    assert (
+        lecture.train_net(net, data.train, data.val, steps=160, lr=5e-3, seed=seed)
+        > 0.9
+    )
+    x, y = data.val.x, data.y
     first, last = net.encoder.layers
     _, G = lecture.activations_and_gradients(net, last, x, y)
     assert (G[:, 1:] == 0).all() and (G[:, 0] != 0).any()
     heat = lecture.heat_of(net, first, x, y, to_map=lecture.tokens_to_map)
-    point = lecture.share(lecture.pointing_hits(heat, lecture.mask))
+    point = lecture.share(lecture.pointing_hits(heat, data.mask))
     assert point < 0.8, "far below the convolutional networks, which have above 0.95"
 
 
