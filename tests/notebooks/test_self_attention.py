@@ -9,8 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 from torchvision.models.vision_transformer import EncoderBlock, VisionTransformer
 
-from lecture_utils.reference import rename, same_as
-from lecture_utils.training import fit
+from lecture_utils.reference import same_as, twin
 from tools.definitions import definitions
 
 SEEDS = (1, 2)  # the notebook itself has seed 0
@@ -21,14 +20,8 @@ pytestmark = pytest.mark.usefixtures("float64")
 
 @pytest.fixture(scope="module")
 def lecture(float64) -> SimpleNamespace:
-    """The definitions of the notebook; training is measured at its end only."""
-
-    def fit_quietly(*args, measure_every, **options):
-        return fit(*args, measure_every=1000, **options)
-
-    lecture = definitions("08_self_attention")
-    lecture.names["fit"] = fit_quietly
-    return lecture
+    """The definitions of the notebook."""
+    return definitions("08_self_attention")
 
 
 def masks(batch: int, n: int, m: int) -> dict[str, torch.Tensor | None]:
@@ -94,19 +87,13 @@ def mask_the_other_way_round(Q, K, V, mask):
 @pytest.mark.parametrize(
     "fault", [over_queries, unscaled, masked_after_softmax, mask_the_other_way_round]
 )
-def test_a_fault_in_attention_is_found(lecture, fault):
+def test_a_fault_in_attention_is_found(lecture, fault, monkeypatch):
     torch.manual_seed(0)
     mask = torch.ones(6, 6, dtype=torch.bool).tril(2)
-    lecture.names["attention"], right = (
-        lambda *x: (fault(*x), None),
-        lecture.names["attention"],
-    )
-    try:
-        with pytest.raises(AssertionError, match="выход отличается"):
-            x = torch.randn(3, 2, 1, 6, 5)
-            same_as("torch", lecture.Ours(mask), lecture.Library(mask), x)
-    finally:
-        lecture.names["attention"] = right
+    monkeypatch.setitem(lecture.names, "attention", lambda *x: (fault(*x), None))
+    x = torch.randn(3, 2, 1, 6, 5)
+    with pytest.raises(AssertionError, match="выход отличается"):
+        same_as("torch", lecture.Ours(mask), lecture.Library(mask), x)
 
 
 @pytest.mark.parametrize(
@@ -119,25 +106,23 @@ def test_multi_head_attention_equals_torch(lecture, batch, n, d, h, name):
     mask = masks(batch, n, n)[name]
     reference, ours = lecture.LibraryMHA(d, h, mask), lecture.OurMHA(d, h)
     nn.init.normal_(reference.mha.in_proj_bias)  # zero in a new module
-    ours.load_state_dict(rename(reference.state_dict(), lecture.RULES))
     ours.mask = mask
     x = torch.randn(batch, n, d)
-    same_as("torch", ours, reference, x, rules=lecture.RULES)
+    same_as("torch", ours, reference, x, rules=lecture.RULES, copy=True)
     options = {"attn_mask": reference.forbidden, "average_attn_weights": False}
     torch.testing.assert_close(ours.A, reference.mha(x, x, x, **options)[1])
 
 
-def test_heads_cut_without_transposing_are_found(lecture):
+def test_heads_cut_without_transposing_are_found(lecture, monkeypatch):
+    def without_transposing(x, h):
+        return x.reshape(len(x), h, x.shape[1], -1)
+
     torch.manual_seed(0)
-    reference, ours = lecture.LibraryMHA(12, 4), lecture.OurMHA(12, 4)
-    ours.load_state_dict(rename(reference.state_dict(), lecture.RULES))
-    right = lecture.names["split_heads"]
-    lecture.names["split_heads"] = lambda x, h: x.reshape(len(x), h, x.shape[1], -1)
-    try:
-        with pytest.raises(AssertionError, match="выход отличается"):
-            same_as("torch", ours, reference, torch.randn(2, 6, 12))
-    finally:
-        lecture.names["split_heads"] = right
+    reference = lecture.LibraryMHA(12, 4)
+    ours = twin(lecture.OurMHA(12, 4), reference, lecture.RULES)
+    monkeypatch.setitem(lecture.names, "split_heads", without_transposing)
+    with pytest.raises(AssertionError, match="выход отличается"):
+        same_as("torch", ours, reference, torch.randn(2, 6, 12))
 
 
 def test_width_must_be_divisible_by_the_number_of_heads(lecture):
@@ -165,9 +150,9 @@ def test_attention_is_permutation_equivariant(lecture, n, d, h):
 def test_block_equals_torchvision(lecture, n, d, h, mlp):
     torch.manual_seed(0)
     reference = EncoderBlock(h, d, mlp, 0.0, 0.0).eval()
-    ours = lecture.copy_weights(lecture.Block(d, h, mlp), reference)
+    ours, rules = lecture.Block(d, h, mlp), lecture.VIT_RULES
     x = torch.randn(2, n, d)
-    same_as("torchvision", ours, reference, x, rules=lecture.VIT_RULES)
+    same_as("torchvision", ours, reference, x, rules=rules, copy=True)
 
 
 def randomised(reference: nn.Module) -> nn.Module:
@@ -186,8 +171,8 @@ def test_vit_equals_torchvision(lecture, size, patch, depth, d, h, batch):
     reference = randomised(
         VisionTransformer(size, patch, depth, h, d, 2 * d, num_classes=7)
     )
-    ours = lecture.copy_weights(
-        lecture.ViT(size, patch, d, h, depth, 2 * d, 7), reference
+    ours = twin(
+        lecture.ViT(size, patch, d, h, depth, 2 * d, 7), reference, lecture.VIT_RULES
     )
     x = torch.randn(batch, 3, size, size)
     same_as("torchvision", ours, reference, x, rules=lecture.VIT_RULES, atol=1e-9)
@@ -238,7 +223,7 @@ def post_norm(ours):
 def test_a_fault_in_the_vit_is_found(lecture, plant):
     torch.manual_seed(0)
     reference = randomised(VisionTransformer(16, 8, 2, 2, 8, 12, num_classes=3))
-    ours = lecture.copy_weights(lecture.ViT(16, 8, 8, 2, 2, 12, 3), reference)
+    ours = twin(lecture.ViT(16, 8, 8, 2, 2, 12, 3), reference, lecture.VIT_RULES)
     plant(ours)
     with pytest.raises(AssertionError, match="выход отличается"):
         x = torch.randn(2, 3, 16, 16)
@@ -280,10 +265,10 @@ def test_softmax_saturates_without_the_scale(lecture, seed):
     scaled = [lecture.measure(d, d**-0.5, seed=seed) for d in dims]
     most = torch.tensor(16.0).log().item()
     for d, row, scaled_row in zip(dims, plain, scaled, strict=True):
-        assert abs(row[0] / d - 1) < 0.2
-        assert abs(scaled_row[0] - 1) < 0.2
-    assert plain[-1][1] < 0.1 * most
-    assert 3 * plain[-1][2] < scaled[-1][2]
+        assert abs(row.variance / d - 1) < 0.2
+        assert abs(scaled_row.variance - 1) < 0.2
+    assert plain[-1].entropy < 0.1 * most
+    assert 3 * plain[-1].gradient < scaled[-1].gradient
 
 
 @pytest.mark.seeds
@@ -300,31 +285,28 @@ def test_reversing_is_learnt_with_an_antidiagonal_map(lecture, seed):
 
 
 @pytest.fixture(scope="module")
-def streets(lecture) -> tuple[torch.Tensor, torch.Tensor]:
-    """The notebook's validation part; its functions read it as globals."""
-    x, y, discs = lecture.sign_streets(400, range(1000, 1050), seed=1)
-    touched = F.max_pool2d(discs[:, None].double(), lecture.PATCH).flatten(1) > 0
-    lecture.names.update(x_val=x, y_val=y, touched=touched)
-    return x, y
+def val(lecture):
+    """The notebook's validation part."""
+    return lecture.sign_streets(400, range(1000, 1050), seed=1)
 
 
 @pytest.mark.seeds
 @pytest.mark.parametrize(("seed", "looking"), [(1, 0), (2, 0), (3, 1)])
-def test_a_layer_of_the_vit_looks_at_the_sign(lecture, streets, seed, looking):
+def test_a_layer_of_the_vit_looks_at_the_sign(lecture, val, seed, looking):
     """Which layer does, depends on the initial weights, as the notebook remarks."""
     net = lecture.make_vit(seed)
-    area = lecture.names["touched"].double().mean()
-    before = lecture.mass_on_sign(lecture.class_looks(net, streets[0]))
+    area = val.touched.double().mean()
+    before = lecture.mass_on_sign(lecture.class_looks(net, val.x), val.touched)
     assert ((before / area - 1).abs() < 0.3).all()
 
     train = lecture.sign_streets(2000, range(100, 200), seed=seed)[:2]
-    history = lecture.train_vit(net, train, streets, seed=seed)
-    looks = lecture.class_looks(net, streets[0])
-    mass = lecture.mass_on_sign(looks)
+    history = lecture.train_vit(net, train, val[:2], seed=seed)
+    looks = lecture.class_looks(net, val.x)
+    mass = lecture.mass_on_sign(looks, val.touched)
     assert history.val_error[-1] < 0.1
     assert mass.argmax() == looking
     assert mass[looking] > 2.5 * area
-    curves = lecture.deletion_curves(net, looks, [4], seed)
+    curves = lecture.deletion_curves(net, val, looks, [4], seed)
     assert curves[f"карта слоя {looking + 1}"][0] < 0.5
     assert curves["случайные"][0] > 0.8
     if looking == 0:
@@ -332,21 +314,17 @@ def test_a_layer_of_the_vit_looks_at_the_sign(lecture, streets, seed, looking):
         assert curves["карта слоя 2"][0] > curves["карта слоя 1"][0] + 0.2
 
 
-def test_only_the_patches_of_the_sign_tell_the_class(lecture, streets):
+def test_only_the_patches_of_the_sign_tell_the_class(lecture, val, monkeypatch):
     """So the task cannot be solved without looking there."""
-    right = lecture.names["draw_sign"]
-    lecture.names["draw_sign"] = lambda kind: right(0)
-    try:
-        same_sign, y, _ = lecture.sign_streets(400, range(1000, 1050), seed=1)
-    finally:
-        lecture.names["draw_sign"] = right
+    draw_sign = lecture.draw_sign
+    monkeypatch.setitem(lecture.names, "draw_sign", lambda kind: draw_sign(0))
+    same_sign = lecture.sign_streets(400, range(1000, 1050), seed=1)
     side = lecture.SIDE // lecture.PATCH
-    touched = lecture.names["touched"].view(-1, 1, side, side).to(same_sign.dtype)
+    touched = val.touched.view(-1, 1, side, side).to(val.x.dtype)
     keep = 1 - F.interpolate(touched, scale_factor=lecture.PATCH)
-    x = streets[0]
-    assert torch.equal(y, streets[1])
-    assert torch.equal(x * keep, same_sign * keep)
-    assert not torch.equal(x, same_sign)
+    assert torch.equal(same_sign.y, val.y)
+    assert torch.equal(val.x * keep, same_sign.x * keep)
+    assert not torch.equal(val.x, same_sign.x)
 
 
 @pytest.mark.parametrize(("n", "d", "h"), [(1, 8, 2), (50, 48, 4), (197, 768, 12)])
