@@ -36,8 +36,8 @@ COLOURS["io"] = (1.0, 1.0, 1.0)
 
 def draw(blocks: Blocks, layout: Layout) -> Figure:
     """Draw blocks and wires; ``gid`` of an artist names its call, or "from->to"."""
-    size = (layout.width, layout.top - layout.bottom)
-    ax = plt.figure(figsize=size).add_axes((0, 0, 1, 1))
+    figure = plt.figure(figsize=(layout.width, layout.top - layout.bottom))
+    ax = figure.add_axes((0, 0, 1, 1))
     ax.set(xlim=(0, layout.width), ylim=(layout.bottom, layout.top))
     ax.axis("off")
     for (u, v), points in layout.wires.items():
@@ -46,7 +46,7 @@ def draw(blocks: Blocks, layout: Layout) -> Figure:
         draw_wire(ax, points, f"{name}->", "-")
     for name, box in layout.boxes.items():
         _draw_block(ax, name, blocks[name], box)
-    return ax.figure
+    return figure
 
 
 def draw_wire(
@@ -56,18 +56,24 @@ def draw_wire(
     style: str = "-|>,head_length=0.45,head_width=0.2",
 ) -> None:
     """A line with rounded corners, ended by an arrow."""
-    points = [np.array(point) for point in points]
-    vertices, codes = [points[0]], [Path.MOVETO]
-    for before, corner, after in zip(points, points[1:], points[2:], strict=False):
+    start, *corners, stop = (np.array(point) for point in points)
+    vertices, codes = [start], [Path.MOVETO]
+    befores, afters = [start, *corners], [*corners[1:], stop]
+    for before, corner, after in zip(befores, corners, afters, strict=False):
         for end in (before, after):
             way = end - corner
             vertices += [corner + way * min(0.5, TRACK / np.linalg.norm(way))]
         vertices.insert(-1, corner)
         codes += [Path.LINETO, Path.CURVE3, Path.CURVE3]
-    path = Path([*vertices, points[-1]], [*codes, Path.LINETO])
-    look = {"color": _WIRE, "linewidth": 1.2, "mutation_scale": 11}
     patch = FancyArrowPatch(
-        path=path, arrowstyle=style, gid=gid, shrinkA=0, shrinkB=0, **look
+        path=Path([*vertices, stop], [*codes, Path.LINETO]),
+        arrowstyle=style,
+        gid=gid,
+        color=_WIRE,
+        linewidth=1.2,
+        mutation_scale=11,
+        shrinkA=0,
+        shrinkB=0,
     )
     ax.add_patch(patch)
 
@@ -88,7 +94,7 @@ def _draw_block(ax: plt.Axes, name: str, block: Block, box: Box) -> None:
     ax.add_patch(patch)
     lines = [(t, _SIGN if block.round else LABEL) for t in block.label.split("\n")]
     lines += [(block.shape, SHAPE)] if block.shape else []
-    style = {"ha": "center", "va": "center_baseline", "color": INK, "zorder": 4}
     for number, (text, points) in enumerate(lines):
         offset = LINE * ((len(lines) - 1) / 2 - number)
-        ax.text(x, y + offset, text, size=points, gid=name, **style)
+        line = ax.text(x, y + offset, text, size=points, gid=name, zorder=4)
+        line.set(ha="center", va="center_baseline", color=INK)

@@ -26,8 +26,7 @@ Point = tuple[float, float]
 Blocks = Mapping[str, Block]
 Sizes = Mapping[str, Point]  # width and height of blocks
 Wire = tuple[str, str]  # from a block to a block
-# ("start" | "middle" | "end" | "in" | "out", block) or ("gap", column before it)
-Place = tuple[str, str | int]
+Place = tuple[str, str]  # "start", "middle", "end", "in" or "out" of a block
 Routes = Mapping[Wire, list[tuple[Place, int]]]  # corners: along the flow, and a lane
 
 
@@ -103,6 +102,8 @@ def lay_out(blocks: Blocks) -> Layout:
 
 def text_width(text: str, size: float, weight: str = "normal") -> float:
     """Inches; ``size`` in points."""
+    if not text:
+        return 0.0
     path = TextPath((0, 0), text, prop=FontProperties(size=size, weight=weight))
     return path.get_extents().width / 72
 
@@ -153,18 +154,18 @@ def _choose_lanes(blocks: Blocks, column: dict[str, int]) -> _Grid:
         return lane
 
     depth: dict[str, int] = {}  # blocks on the longest path from here to an end
-    for name in reversed(blocks):
+    for name in reversed(list(blocks)):
         depth[name] = 1 + max((depth[v] for v in users[name]), default=0)
-    for name in [max(blocks, key=depth.get), *blocks]:
+    for name in [max(blocks, key=depth.__getitem__), *blocks]:
         chain: list[str] = []
         rest = {name} - lane.keys()
         while rest:
-            chain.append(max(rest, key=depth.get))
+            chain.append(max(rest, key=depth.__getitem__))
             rest = [v for v in users[chain[-1]] if v not in lane]
         if not chain:
             continue
         before = [u for u in blocks[name].inputs if u in lane][:1]
-        after = sorted(users[chain[-1]], key=column.get)[:1]
+        after = sorted(users[chain[-1]], key=column.__getitem__)[:1]
         start = 2 * column[before[0]] + 1 if before else 2 * column[name]
         stop = 2 * column[[*chain, *after][-1]]
         outwards = ((n + 1) // 2 * (1 if n % 2 else -1) for n in count())
@@ -268,7 +269,7 @@ def _place(
     for (u, v), route in routes.items():
         points = [(x[place], row[v].y[lane]) for place, lane in route]
         if row[u] is not row[v]:  # the row begins with the output of u
-            points[0] = (x["gap", grid.column[u] + 1], points[0][1])
+            points[0] = (_MARGIN + _TURN, points[0][1])
         if route[-1][0][0] == "middle":  # stop at the side of the block
             half = boxes[v].height / 2
             side = half if points[-2][1] > points[-1][1] else -half
@@ -279,10 +280,19 @@ def _place(
     for above, below, line in zip(lanes, lanes[1:], rows[1:], strict=False):
         last = (line.start - 1, 0)  # its column and lane
         name = next(n for n in boxes if (grid.column[n], grid.lane[n]) == last)
-        begin, end = x["end", name], x["gap", line.start]
-        right, left, between = begin + _TURN, end - _TURN, below.top + _ROW / 2
-        way = [(begin, above.y[0]), (right, above.y[0]), (right, between)]
-        turns[name] = [*way, (left, between), (left, below.y[0]), (end, below.y[0])]
+        end, right, between = (
+            x["end", name],
+            x["end", name] + _TURN,
+            below.top + _ROW / 2,
+        )
+        turns[name] = [
+            (end, above.y[0]),
+            (right, above.y[0]),
+            (right, between),
+            (_MARGIN, between),
+            (_MARGIN, below.y[0]),
+            (_MARGIN + _TURN, below.y[0]),
+        ]
 
     length = max(map(columns.length, rows))
     bottom, top = lanes[-1].bottom - _MARGIN, lanes[0].top + _MARGIN
@@ -297,7 +307,6 @@ def _along(
         at = _MARGIN + (_TURN if row.start else 0)
         for c in row:
             if c:
-                x["gap", c] = at
                 for number, place in enumerate(columns.turns[c - 1], 1):
                     x[place] = at + TRACK * number
                 at += columns.gap[c - 1]

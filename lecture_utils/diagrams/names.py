@@ -110,11 +110,11 @@ def _label(node: fx.Node, traced: nn.Module) -> tuple[str, str]:
     if node.op == "placeholder":
         return "вход", "io"
     if node.op == "get_attr":
-        return node.target, "linear"
+        return str(node.target), "linear"
     if node.op == "call_module":
-        return _layer_label(traced.get_submodule(node.target), node.target)
-    name = node.target if node.op == "call_method" else node.target.__name__
-    name = name.strip("_")
+        path = str(node.target)
+        return _layer_label(traced.get_submodule(path), path)
+    name = getattr(node.target, "__name__", str(node.target)).strip("_")
     name = name[1:] if name[1:] in _SIGNS else name  # x += y calls iadd
     args = [a.meta["value"] if isinstance(a, fx.Node) else a for a in node.args]
     if name in _SIGNS:
@@ -167,7 +167,7 @@ def _layer_label(layer: nn.Module, path: str) -> tuple[str, str]:
     return _NAMES.get(name.lower(), other)
 
 
-def _size(value: int | tuple[int, ...], dims: int = 2) -> str:
+def _size(value: int | tuple[int | None, ...] | None, dims: int = 2) -> str:
     """3 and (3, 3) as 3×3, or as 3 with ``dims=1``; (1, 7) as 1×7."""
     values = value if isinstance(value, tuple) else (value,) * dims
     values = values[:1] if dims == 1 and len(set(values)) == 1 else values

@@ -1,43 +1,35 @@
-"""A whole network on one picture, measured on the module itself."""
+"""A whole network on one picture."""
 
-import re
-from collections import Counter
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
 from functools import partial
-from itertools import chain, pairwise
-from math import prod, sqrt
+from itertools import pairwise
+from math import sqrt
 from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
-from torch import Tensor, nn, no_grad
-from torch.func import functional_call
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import FlopCounterMode
+from torch import Tensor, nn
 
 from lecture_utils.diagrams.draw import COLOURS, INK, draw_wire
 from lecture_utils.diagrams.layout import text_width
-from lecture_utils.diagrams.trace import evaluating
+from lecture_utils.diagrams.stages import Stage, channels_and_extent, measure
 from lecture_utils.figures import WIDEST
 
 # One unit of the axes is one inch.
 _WIDTH = 0.0125  # of a block, per root of a channel
 _HIGHEST = 1.6  # block
 _DEPTH = 0.3  # of a map seen obliquely, in units of its height
-_MARGIN, _LINE, _GAP = 0.12, 0.22, (0.12, 0.5)
+_MARGIN, _LINE = 0.12, 0.22
+_GAP, _WIDEST_GAP = 0.12, 0.5  # between columns
 _TITLE, _TOTAL, _TEXT = 15, 12, 11  # font sizes in points
-# Kind of a stage: its colour, and what the name of one of its operations contains.
-# A stage is of the first kind that fits.
-_KINDS = {
-    "внимание": ("arithmetic", "softmax"),
-    "свёртка": ("conv", "convolution"),
-    "полносвязный": ("linear", "mm"),
-    "пулинг": ("pool", "pool|mean"),
-    "": ("io", ""),
+_COLOURS = {
+    "внимание": COLOURS["arithmetic"],
+    "свёртка": COLOURS["conv"],
+    "полносвязный": COLOURS["linear"],
+    "пулинг": COLOURS["pool"],
+    "": COLOURS["io"],
 }
 _ROWS = ("стадия", "вид", "каналы", "карта", "параметры", "умножения", "со сложением")
 _NOTE = (
@@ -47,21 +39,28 @@ _NOTE = (
 _NOTE_ON_TOKENS = "Каналы токена — его размерность; сторона N токенов — √N"
 
 
-class Stage(NamedTuple):
-    """What a network does between two places, and what comes out."""
+class _Box(NamedTuple):
+    """A block around the point (middle, 0)."""
 
-    title: str
-    kind: str
-    repeats: int  # of its block
-    channels: int  # or the dimension of tokens
-    extent: tuple[int, ...]  # (H, W) of the map, (N,) tokens, () of a vector
-    parameters: int
-    multiply_adds: int
+    middle: float
+    width: float  # of its front
+    height: float
 
     @property
-    def side(self) -> float:
-        """Of the map; of a square of as many tokens; 1 of a vector."""
-        return sqrt(prod(self.extent))
+    def depth(self) -> float:
+        return _DEPTH * self.height
+
+    @property
+    def left(self) -> float:
+        return self.middle - (self.width + self.depth) / 2
+
+    @property
+    def right(self) -> float:
+        return self.middle + (self.width + self.depth) / 2
+
+    @property
+    def top(self) -> float:
+        return (self.height + self.depth) / 2
 
 
 def poster(
@@ -144,108 +143,8 @@ def poster(
             f"«{'», «'.join(stages)}»"
         )
     measured = measure(model, x, stages)
-    start = Stage("вход", "", 1, *_channels_and_extent(x), 0, 0)
+    start = Stage("вход", "", 1, *channels_and_extent(x), 0, 0)
     return _draw(title, [start, *measured], skips)
-
-
-def measure(model: nn.Module, x: Tensor, stages: Mapping[str, str]) -> list[Stage]:
-    """The stages of ``model(x)`` in numbers; see `poster`, which draws them."""
-    tensors = {
-        name: tensor.to("meta")
-        for name, tensor in chain(model.named_parameters(), model.named_buffers())
-    }
-    unused = {id(tensors[name]): name for name, _ in model.named_parameters()}
-    waiting = list(stages.items())
-    found: list[Stage] = []
-    done: list[str] = []  # submodules, since the last stage
-    counter, ledger = FlopCounterMode(display=False), _Ledger()
-
-    def uncounted() -> int:
-        counted = sum(stage.multiply_adds for stage in found)
-        return counter.get_total_flops() // 2 - counted
-
-    def finished(name: str, module: nn.Module, _, output) -> None:
-        if type(module) is not nn.Sequential:  # only a way to write several in a row
-            done.append(name)
-        if not waiting or name != waiting[0][1]:
-            return
-        used = [unused.pop(key) for key in ledger.tensors & unused.keys()]
-        stage = Stage(
-            waiting.pop(0)[0],
-            ledger.kind(),
-            _repeats(model, done),
-            *_channels_and_extent(output),
-            sum(tensors[name].numel() for name in used),
-            uncounted(),
-        )
-        found.append(stage)
-        ledger.clear()
-        done.clear()
-
-    with ExitStack() as stack:
-        for name, module in model.named_modules():
-            hook = module.register_forward_hook(partial(finished, name))
-            stack.callback(hook.remove)
-        for context in (evaluating(model), no_grad(), counter, ledger):
-            stack.enter_context(context)
-        functional_call(model, tensors, x.to("meta"))
-    if waiting:
-        stage, name = waiting[0]
-        raise ValueError(
-            f"конца стадии «{stage}» не было: модуль {name!r} не закончил работу после "
-            "стадии перед ней; дайте имена из named_modules() в порядке прохода"
-        )
-    if unused or uncounted():
-        raise ValueError(
-            f"ни в одну стадию не вошли умножения со сложением ({uncounted()}) или "
-            f"параметры {sorted(unused.values())}: последней назовите стадию, которой "
-            "сеть кончается, а головы, нужные только для обучения, уберите"
-        )
-    return found
-
-
-class _Ledger(TorchDispatchMode):
-    """Notes which operations run, and on which tensors."""
-
-    def __init__(self):
-        super().__init__()
-        self.operations: set[str] = set()
-        self.tensors: set[int] = set()
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        self.operations.add(str(func))
-        self.tensors.update(map(id, tree_leaves((args, kwargs))))
-        return func(*args, **(kwargs or {}))
-
-    def clear(self) -> None:
-        self.operations.clear()
-        self.tensors.clear()
-
-    def kind(self) -> str:
-        names = " ".join(self.operations)
-        return next(
-            kind for kind, (_, part) in _KINDS.items() if re.search(part, names)
-        )
-
-
-def _repeats(model: nn.Module, done: list[str]) -> int:
-    """How many of the outermost modules with parameters are of the commonest class."""
-    inner = {n for n in done for outer in done if n.startswith(f"{outer}.")}
-    modules = [model.get_submodule(name) for name in done if name not in inner]
-    classes = Counter(
-        type(m) for m in modules if next(m.parameters(), None) is not None
-    )
-    return max(classes.values(), default=1)
-
-
-def _channels_and_extent(output: Tensor) -> tuple[int, tuple[int, ...]]:
-    match tuple(output.shape[1:]):
-        case (height, width, channels) if height == width != channels:
-            return channels, (height, width)
-        case (channels, height, width):
-            return channels, (height, width)
-        case (*extent, channels):
-            return channels, tuple(extent)
 
 
 def short(number: int) -> str:
@@ -265,81 +164,94 @@ def _column(stage: Stage) -> list[str]:
     return [stage.title, stage.kind, str(stage.channels), extent, *numbers]
 
 
-def _draw(title: str, stages: list[Stage], skips: list[tuple[str, str]]) -> Figure:
+def _arrange(stages: list[Stage]) -> tuple[dict[str, _Box], float]:
+    """Blocks in a row, and how far it goes; a column is as wide as what is in it."""
     unit = _HIGHEST / sqrt(max(stage.side for stage in stages))
-    sizes = {s.title: (_WIDTH * sqrt(s.channels), unit * sqrt(s.side)) for s in stages}
-    texts = [_column(stage) for stage in stages]
+    boxes = [_Box(0, _WIDTH * sqrt(s.channels), unit * sqrt(s.side)) for s in stages]
     columns = [
-        max(w + _DEPTH * h, *(text_width(text, _TEXT) for text in lines if text))
-        for (w, h), lines in zip(sizes.values(), texts, strict=True)
+        max(box.right - box.left, *(text_width(text, _TEXT) for text in _column(stage)))
+        for box, stage in zip(boxes, stages, strict=True)
     ]
-    left = _MARGIN + max(text_width(row, _TEXT) for row in _ROWS)
-    gap = min((WIDEST - left - sum(columns) - _MARGIN) / len(columns), _GAP[1])
-    if gap < _GAP[0]:
+    start = _MARGIN + max(text_width(heading, _TEXT) for heading in _ROWS)
+    gap = (WIDEST - _MARGIN - start - sum(columns)) / len(columns)
+    if gap < _GAP:
         raise ValueError(
             f"плакат из {len(stages)} столбцов шире слайда ({WIDEST} дюйма): "
             "объедините стадии или сократите их названия"
         )
-    right = left + np.cumsum(np.add(columns, gap))
-    notes = [_NOTE_ON_TOKENS] if any(len(s.extent) == 1 for s in stages) else []
-    notes.append(_NOTE)
-    places = dict(zip(sizes, right - np.divide(columns, 2), strict=True))
-    tops = {name: h * (1 + _DEPTH) / 2 for name, (_, h) in sizes.items()}
+    ends = start + np.cumsum(np.add(columns, min(gap, _WIDEST_GAP)))
+    middles = ends - np.divide(columns, 2)
+    placed = {
+        stage.title: box._replace(middle=middle)
+        for stage, box, middle in zip(stages, boxes, middles, strict=True)
+    }
+    return placed, ends[-1]
 
-    top = max(tops.values()) + _LINE * (3 if skips else 2.2)
-    table = -max(tops.values()) - 1.4 * _LINE
+
+def _draw(title: str, stages: list[Stage], skips: list[tuple[str, str]]) -> Figure:
+    boxes, end = _arrange(stages)
+    half = max(box.top for box in boxes.values())
+    table = -half - 1.4 * _LINE
+    tokens = any(len(stage.extent) == 1 for stage in stages)
+    notes = [_NOTE_ON_TOKENS, _NOTE] if tokens else [_NOTE]  # from below
+    width = max(end, _MARGIN + text_width(_NOTE, _TEXT)) + _MARGIN
+    top = half + _LINE * (3 if skips else 2.2)
     bottom = table - _LINE * (len(_ROWS) + len(notes) + 0.2)
-    width = max(right[-1], _MARGIN + text_width(_NOTE, _TEXT)) + _MARGIN
-    ax = plt.figure(figsize=(width, top - bottom)).add_axes((0, 0, 1, 1))
+    figure = plt.figure(figsize=(min(width, WIDEST), top - bottom))
+    ax = figure.add_axes((0, 0, 1, 1))
     ax.set(xlim=(0, width), ylim=(bottom, top))
     ax.axis("off")
-    write = partial(ax.text, size=_TEXT, color=INK, va="center_baseline")
 
-    parameters = f"{sum(s.parameters for s in stages):_}".replace("_", "\u202f")
-    multiply_adds = short(sum(s.multiply_adds for s in stages))
-    total = f"параметров {parameters}, умножений со сложением {multiply_adds}"
+    write = partial(ax.text, size=_TEXT, color=INK, va="center_baseline")
     write(_MARGIN, top - _LINE, title, size=_TITLE, weight="bold")
     after = 2 * _MARGIN + text_width(title, _TITLE, weight="bold")
-    write(after, top - _LINE, total, size=_TOTAL)
-    for x, lines in zip((_MARGIN, *places.values()), (_ROWS, *texts), strict=True):
-        for number, text in enumerate(lines):
-            align = "left" if lines is _ROWS else "center"
-            write(x, table - _LINE * number, text, ha=align)
+    write(after, top - _LINE, _total(stages), size=_TOTAL)
+    for number, heading in enumerate(_ROWS):
+        write(_MARGIN, table - _LINE * number, heading)
+    for stage in stages:
+        for number, text in enumerate(_column(stage)):
+            x = boxes[stage.title].middle
+            write(x, table - _LINE * number, text, ha="center")
     for number, text in enumerate(notes):
         write(_MARGIN, bottom + _LINE * (number + 0.6), text)
 
     for stage in stages:
-        _draw_block(ax, stage, places[stage.title], *sizes[stage.title])
-    for before, after in pairwise(sizes):
-        (w, h), (next_w, next_h) = sizes[before], sizes[after]
-        start = places[before] + (w + _DEPTH * h) / 2
-        end = places[after] - (next_w + _DEPTH * next_h) / 2
-        draw_wire(ax, [(start, 0), (end, 0)], f"{before}->{after}")
-    for pair in skips:
-        y = max(tops[name] for name in pair) + _LINE
-        a, b = (places[name] + _DEPTH * sizes[name][1] / 2 for name in pair)
-        corners = [(a, tops[pair[0]]), (a, y), (b, y), (b, tops[pair[1]])]
-        draw_wire(ax, corners, "->".join(pair))
-    return ax.figure
+        _draw_block(ax, stage, boxes[stage.title])
+    for u, v in pairwise(boxes):
+        draw_wire(ax, [(boxes[u].right, 0), (boxes[v].left, 0)], f"{u}->{v}")
+    for u, v in skips:
+        a, b = boxes[u], boxes[v]
+        start, stop = a.middle + a.depth / 2, b.middle + b.depth / 2
+        high = max(a.top, b.top) + _LINE
+        corners = [(start, a.top), (start, high), (stop, high), (stop, b.top)]
+        draw_wire(ax, corners, f"{u}->{v}")
+    return figure
 
 
-def _draw_block(ax: plt.Axes, stage: Stage, middle: float, w: float, h: float) -> None:
-    """A box seen obliquely around (middle, 0), cut into its repeated blocks."""
-    d = _DEPTH * h
-    x, y = middle - (w + d) / 2, -(h + d) / 2
-    front = [(x, y), (x + w, y), (x + w, y + h), (x, y + h)]
-    upper = [(x, y + h), (x + w, y + h), (x + w + d, y + h + d), (x + d, y + h + d)]
-    side = [(x + w, y), (x + w + d, y + d), (x + w + d, y + h + d), (x + w, y + h)]
-    colour = np.array(COLOURS[_KINDS[stage.kind][0]])
-    look = {"edgecolor": 0.6 * colour, "linewidth": 1.1, "joinstyle": "round"}
-    for light, corners in ((0.65, front), (0.85, upper), (0.4, side)):
-        face = (1 - light) * colour + light
-        ax.add_patch(
-            Polygon(corners, facecolor=face, gid=stage.title, zorder=3, **look)
+def _total(stages: list[Stage]) -> str:
+    parameters = f"{sum(s.parameters for s in stages):_}".replace("_", "\u202f")
+    multiply_adds = short(sum(s.multiply_adds for s in stages))
+    return f"параметров {parameters}, умножений со сложением {multiply_adds}"
+
+
+def _draw_block(ax: plt.Axes, stage: Stage, box: _Box) -> None:
+    """A box seen obliquely, cut into its repeated blocks."""
+    x, y, d = box.left, -box.top, box.depth
+    right, upper = x + box.width, y + box.height  # of its front
+    front = [(x, y), (right, y), (right, upper), (x, upper)]
+    above = [(x, upper), (right, upper), (right + d, upper + d), (x + d, upper + d)]
+    side = [(right, y), (right + d, y + d), (right + d, upper + d), (right, upper)]
+    colour = np.array(_COLOURS[stage.kind])
+    edge = 0.6 * colour
+    for light, corners in ((0.65, front), (0.85, above), (0.4, side)):
+        face = Polygon(corners, linewidth=1.1, joinstyle="round", zorder=3)
+        face.set(
+            facecolor=(1 - light) * colour + light, edgecolor=edge, gid=stage.title
         )
-    for cut in x + w * np.arange(1, stage.repeats) / stage.repeats:
-        line = [cut, cut, cut + d], [y, y + h, y + h + d]
-        ax.plot(*line, color=look["edgecolor"], linewidth=0.7, zorder=4)
+        ax.add_patch(face)
+    for cut in np.linspace(x, right, stage.repeats + 1)[1:-1]:
+        line = [cut, cut, cut + d], [y, upper, upper + d]
+        ax.plot(*line, color=edge, linewidth=0.7, zorder=4)
     if stage.repeats > 1:
-        style = {"size": _TEXT, "weight": "bold", "color": INK, "ha": "center"}
-        ax.text(x + w / 2, y - 0.6 * _LINE, f"×{stage.repeats}", va="center", **style)
+        write = partial(ax.text, size=_TEXT, color=INK, weight="bold", ha="center")
+        write((x + right) / 2, y - 0.6 * _LINE, f"×{stage.repeats}", va="center")

@@ -1,7 +1,7 @@
 """What a module calls, with the value of every call, by torch.fx."""
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor, fx, nn
 
 
 @contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
+def evaluating(module: nn.Module) -> Generator[None]:
     """Eval mode, so that a run changes no statistics; then every part as before."""
     training = [part for part in module.modules() if part.training]
     module.eval()
@@ -60,8 +60,9 @@ def trace(
 
 def tensors(value: object) -> list[Tensor]:
     """The tensors of a value: itself, or the items of a tuple, a list or a dict."""
-    values = value.values() if isinstance(value, dict) else value
-    values = values if isinstance(value, dict | list | tuple) else [value]
+    if isinstance(value, dict):
+        value = list(value.values())
+    values = value if isinstance(value, list | tuple) else [value]
     return [v for v in values if isinstance(v, Tensor)]
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import cache
 from itertools import combinations, pairwise
 from typing import NamedTuple
 
@@ -10,13 +11,15 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision import models
 
 from lecture_utils import count
 from lecture_utils.diagrams import poster
-from lecture_utils.diagrams.poster import measure, short
+from lecture_utils.diagrams.poster import short
+from lecture_utils.diagrams.stages import Stage, measure
 from lecture_utils.figures import WIDEST
 
 
@@ -105,35 +108,41 @@ NETWORKS = {
 }
 
 
-@pytest.fixture(params=NETWORKS)
-def network(request: pytest.FixtureRequest) -> tuple[str, Network, nn.Module, Tensor]:
-    network = NETWORKS[request.param]
+class Shown(NamedTuple):
+    """A network, measured and drawn."""
+
+    net: nn.Module
+    x: Tensor
+    stages: list[Stage]
+    figure: Figure
+
+
+@cache
+def _show(title: str) -> Shown:
+    build, names, _, _, _, shape, skips = NETWORKS[title]
     with torch.device("meta"):
-        return request.param, network, network.build(), torch.zeros(network.x)
-
-
-@pytest.fixture(autouse=True)
-def _close():
-    yield
-    plt.close("all")
+        net, x = build().eval(), torch.zeros(shape)
+    figure = poster(net, x, names, title=title, skips=skips)
+    plt.close(figure)
+    return Shown(net, x, measure(net, x, names), figure)
 
 
 def _lines(figure: Figure) -> list[str]:
     return [text.get_text() for text in figure.axes[0].texts]
 
 
-def test_stages_sum_up_to_the_whole_and_the_poster_says_so(network):
-    title, (_, names, kinds, repeats, published, _, skips), net, x = network
-    stages = measure(net, x, names)
-    parameters = count.parameters(net)
-    multiply_adds = count.multiply_adds(net.eval(), x)
+@pytest.mark.parametrize("title", NETWORKS)
+def test_stages_sum_up_to_the_whole_and_the_poster_says_so(title):
+    _, names, kinds, repeats, published, _, _ = NETWORKS[title]
+    net, x, stages, figure = _show(title)
+    parameters, multiply_adds = count.parameters(net), count.multiply_adds(net, x)
     assert sum(stage.parameters for stage in stages) == parameters
     assert sum(stage.multiply_adds for stage in stages) == multiply_adds
     assert multiply_adds / 1e9 == pytest.approx(published, rel=0.005)
     assert [stage.repeats for stage in stages] == repeats
     assert [stage.kind for stage in stages] == kinds
 
-    lines = _lines(poster(net, x, names, title=title, skips=skips))
+    lines = _lines(figure)
     spaced = f"{parameters:_}".replace("_", "\u202f")
     total = f"параметров {spaced}, умножений со сложением {short(multiply_adds)}"
     assert {title, total, *names} <= set(lines)
@@ -143,21 +152,18 @@ def test_stages_sum_up_to_the_whole_and_the_poster_says_so(network):
 
 
 def test_a_stage_has_the_numbers_of_its_modules():
-    with torch.device("meta"):
-        net, x = models.resnet50().eval(), torch.zeros(1, 3, 224, 224)
+    net, x, (first, _, *stages), _ = _show("ResNet-50")
     costs = count.multiply_adds_by_module(net, x)
-    names = NETWORKS["ResNet-50"].stages
-    for stage, name in zip(measure(net, x, names), names.values(), strict=True):
-        module = net.get_submodule(name if name != "bn1" else "conv1")
-        more = 2 * 64 if name == "bn1" else 0
-        assert stage.parameters == count.parameters(module) + more
-        assert stage.multiply_adds == costs["conv1" if more else name]
+    assert first.parameters == count.parameters(net.conv1) + count.parameters(net.bn1)
+    assert first.multiply_adds == costs["conv1"]
+    names = "layer1", "layer2", "layer3", "layer4", "fc"
+    for stage, name in zip(stages, names, strict=True):
+        assert stage.parameters == count.parameters(net.get_submodule(name))
+        assert stage.multiply_adds == costs[name]
 
 
 def test_a_parameter_outside_of_layers_belongs_to_the_stage_that_uses_it():
-    with torch.device("meta"):
-        net, x = UNet(), torch.zeros(1, 1, 64, 64)
-    first, second, last = measure(net, x, NETWORKS["U-Net"].stages)
+    net, _, (first, second, last), _ = _show("U-Net")
     assert (first.parameters, second.parameters) == (9 * 8 + 8, 9 * 8 * 16 + 16)
     parts = count.parameters(net.up) + count.parameters(net.merge)
     assert last.parameters == parts + 1
@@ -207,9 +213,10 @@ def test_the_network_stays_as_it_was():
     assert not any(part._forward_hooks for part in net.modules())
 
 
-def test_the_picture_can_be_read(network):
-    title, (_, names, _, repeats, _, _, skips), net, x = network
-    figure = poster(net, x, names, title=title, skips=skips)
+@pytest.mark.parametrize("title", NETWORKS)
+def test_the_picture_can_be_read(title):
+    _, names, _, repeats, _, _, skips = NETWORKS[title]
+    figure = _show(title).figure
     figure.draw_without_rendering()
     (ax,) = figure.axes
     assert figure.get_figwidth() <= WIDEST
@@ -222,8 +229,7 @@ def test_the_picture_can_be_read(network):
         if patch.get_gid() in names:
             blocks.setdefault(patch.get_gid(), []).append(patch)
     whole = [
-        type(extents[0]).union([p.get_window_extent() for p in faces])
-        for faces in blocks.values()
+        Bbox.union([p.get_window_extent() for p in faces]) for faces in blocks.values()
     ]
     for a, b in combinations([*extents, *whole], 2):
         width = min(a.x1, b.x1) - max(a.x0, b.x0)
@@ -236,10 +242,7 @@ def test_the_picture_can_be_read(network):
 
 
 def test_sizes_of_blocks_are_to_scale():
-    with torch.device("meta"):
-        net, x = models.resnet50(), torch.zeros(1, 3, 224, 224)
-    names = NETWORKS["ResNet-50"].stages
-    figure = poster(net, x, names, title="ResNet-50")
+    names, figure = NETWORKS["ResNet-50"].stages, _show("ResNet-50").figure
     sizes = {}
     for patch in figure.axes[0].patches:
         if patch.get_gid() in names and patch.get_gid() not in sizes:  # the front
