@@ -158,7 +158,7 @@ def _average_precision(predictions: list, references: list) -> float:
             torch.tensor(side["boxes"], dtype=torch.float64).view(-1, 4)
             for side in (prediction, reference)
         )
-        iou = box_iou(found, true).nan_to_num().numpy()  # (N, M); 0/0 has no overlap
+        iou = box_iou(found, true).numpy()  # (N, M); NaN, no match, without any area
         for i in order:
             best = int(iou[i].argmax()) if iou.shape[1] else None
             right.append(best is not None and iou[i, best] >= 1 / 2)
