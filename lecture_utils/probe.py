@@ -1,4 +1,4 @@
-"""Looking into a network: what an output depends on, what a layer gives out."""
+"""Looking into a network: what an output sees, what a layer gives out, like what."""
 
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
@@ -6,6 +6,7 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import cosine_similarity
 
 
 def influence(
@@ -55,3 +56,13 @@ def recorded(net: nn.Module, names: Iterable[str]) -> Generator[dict[str, Tensor
     finally:
         for handle in handles:
             handle.remove()
+
+
+def correlation(a: Tensor, b: Tensor) -> float:
+    """How alike two sets of maps are: Pearson's correlation, its mean over the maps.
+
+    Args:
+        a, b: maps of the same shape (..., H, W). A constant map is like no other: 0.
+    """
+    a, b = (maps.flatten(-2) - maps.mean((-2, -1))[..., None] for maps in (a, b))
+    return cosine_similarity(a, b, dim=-1).double().mean().item()

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from lecture_utils.probe import influence, recorded
+from lecture_utils.probe import correlation, influence, recorded
 
 
 def test_a_convolution_sees_its_kernel():
@@ -44,3 +44,13 @@ def test_hooks_go_when_something_fails():
     with pytest.raises(AttributeError), recorded(net, ["1", "нет такого"]):
         pass
     assert not any(module._forward_hooks for module in net.modules())
+
+
+def test_correlation_is_the_mean_of_those_of_the_maps():
+    generator = torch.Generator().manual_seed(0)
+    a, b = torch.randn(2, 3, 4, 5, 6, generator=generator, dtype=torch.float64)
+    pairs = zip(a.flatten(0, 1).flatten(1), b.flatten(0, 1).flatten(1), strict=True)
+    expected = torch.stack([torch.corrcoef(torch.stack(pair))[0, 1] for pair in pairs])
+    assert correlation(a, b) == pytest.approx(expected.mean().item())
+    assert correlation(a, 7 - 3 * a) == pytest.approx(-1)
+    assert correlation(a, torch.ones_like(a)) == 0
