@@ -16,10 +16,10 @@ TILE = 32  # pixels, about the size of a marker or two letters
 SAME = 0.9  # structural similarity, 1 for equal pictures
 
 
-def similarity(a: bytes, b: bytes, *, whole: bool = False) -> float:
+def similarity(a: bytes, b: bytes) -> float:
     """Structural similarity of two PNG files in the tile where they differ most.
 
-    A mean over ``whole`` pictures hides a changed word or a lost curve in equal empty
+    A mean over the whole would hide a changed word or a lost curve in equal empty
     background. 0 when the sizes differ.
     """
     first, second = (
@@ -37,7 +37,7 @@ def similarity(a: bytes, b: bytes, *, whole: bool = False) -> float:
     height, width = (-(-side // TILE) * TILE for side in worst.shape)
     padding = [(0, height - worst.shape[0]), (0, width - worst.shape[1])]
     tiles = view_as_blocks(np.pad(worst, padding, mode="edge"), (TILE, TILE))
-    return float(tiles.mean() if whole else tiles.mean((2, 3)).min())
+    return float(tiles.mean((2, 3)).min())
 
 
 def pngs(outputs: list[dict]) -> Iterator[bytes]:
@@ -46,21 +46,15 @@ def pngs(outputs: list[dict]) -> Iterator[bytes]:
             yield base64.b64decode(output["data"]["image/png"])
 
 
-def changed_pictures(
-    stored: list[dict], drawn: list[dict], *, whole: bool = False
-) -> list[str]:
-    """A line for every stored picture that is drawn differently now.
-
-    ``whole`` is for cells with the tag picture-varies: they show a training so
-    chaotic that the last digit of rounding, other on every processor, moves a curve.
-    """
+def changed_pictures(stored: list[dict], drawn: list[dict]) -> list[str]:
+    """A line for every stored picture that is drawn differently now."""
     before, after = list(pngs(stored)), list(pngs(drawn))
     if len(before) != len(after):
         return [f"{len(before)} pictures are stored, {len(after)} were drawn"]
     return [
         f"picture {number}: similarity {value:.2f} with the stored one, at least {SAME}"
         for number, pair in enumerate(zip(before, after, strict=True), 1)
-        if (value := similarity(*pair, whole=whole)) < SAME
+        if (value := similarity(*pair)) < SAME
     ]
 
 

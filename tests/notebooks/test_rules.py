@@ -39,10 +39,6 @@ from tools.paths import NOTEBOOKS, notebooks
 IGNORED_OUTPUTS = {
     "from lecture_utils.machine import check_environment",  # versions, memory
 }
-VARYING_PICTURES = {  # ids of the cells that draw a chaotic training
-    "e1eb75f6",  # 04: errors of a plain network of 30 layers
-    "3d85643e",  # 04: its loss landscape
-}
 SHOWN = ("slide", "subslide", "fragment", "")  # "": goes on with the slide
 HIDDEN = ("skip", "notes")
 MAX_BYTES = 2_000_000
@@ -153,9 +149,6 @@ def outputs_are_compared(nb: NotebookNode) -> Iterator[str]:
             if tag == "nbval-ignore-output":
                 if cell.source.splitlines()[0] not in IGNORED_OUTPUTS:
                     yield f"{name}: its output is not compared and not in the list"
-            elif tag == "picture-varies":
-                if cell.id not in VARYING_PICTURES:
-                    yield f"{name}: its picture may vary and it is not in the list"
             elif tag.startswith("nbval-") or tag in ("raises-exception", "skip"):
                 yield f"{name}: tag {tag} hides faults"
         if re.search(r"#\s*(NBVAL|PYTEST_VALIDATE)_", cell.source):
@@ -571,7 +564,6 @@ def plant(nb: NotebookNode, index: int, **metadata: object) -> None:
         (lambda nb: nb.cells[2].metadata.pop("slideshow"), "slide_type is None"),
         (lambda nb: plant(nb, 2, tags=["nbval-skip"]), "tag nbval-skip hides faults"),
         (lambda nb: plant(nb, 2, tags=["nbval-ignore-output"]), "not in the list"),
-        (lambda nb: plant(nb, 2, tags=["picture-varies"]), "not in the list"),
         (lambda nb: nb.cells.pop(1), "the first code cell is START"),
         (lambda nb: plant(nb, 4, jupyter={}), "must be collapsed"),
         (lambda nb: plant(nb, 4, tags=[]), "no solution"),
