@@ -272,7 +272,5 @@ wrong(
     given_numbers=partial(panoptic, given=True),
     from_zero=partial(panoptic, first=0),
     without_stuff=lambda semantic, *things: panoptic(0 * semantic, *things),
-    sorted_upwards=lambda *others_and_scores: panoptic(
-        *others_and_scores[:-1], -others_and_scores[-1]
-    ),
+    sorted_upwards=lambda s, m, labels, scores: panoptic(s, m, labels, -scores),
 )
