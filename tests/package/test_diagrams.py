@@ -277,6 +277,20 @@ def test_optional_inputs_parameters_and_several_outputs():
     assert "mask" not in labels and "mul" not in labels
 
 
+def test_a_parameter_stands_beside_its_user():
+    class Scaled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv1, self.conv2 = nn.Conv2d(8, 8, 1), nn.Conv2d(8, 8, 1)
+            self.gamma = nn.Parameter(torch.ones(8, 1, 1))
+
+        def forward(self, x):
+            return self.conv2(self.conv1(x)) * self.gamma
+
+    boxes = _artists(diagram(Scaled(), IMAGE))[0]
+    assert boxes["gamma"].get_x() > boxes["conv1"].get_x() + boxes["conv1"].get_width()
+
+
 def test_the_module_stays_as_it_was():
     net = Residual().train()
     before = {k: v.clone() for k, v in net.state_dict().items()}
