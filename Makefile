@@ -30,6 +30,7 @@ lab: $(READY)  ## open JupyterLab on the start page
 test: $(READY)  ## check everything that CI checks
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/ty check
 	$(BIN)/python -m pytest --nbval -n auto
 
 seeds: $(READY)  ## try the claims on seeds that the notebooks do not show
