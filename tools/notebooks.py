@@ -29,7 +29,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbformat import NotebookNode
 from nbformat.v4 import new_notebook
 
-from tools import command_line
+from tools import command_line, load
 from tools.cells import WIDGET_VIEW, slide_type
 from tools.paths import NOTEBOOKS, ROOT, notebooks
 
@@ -304,7 +304,7 @@ def execute(nb: NotebookNode) -> None:
         nb,
         kernel_name="python3",
         extra_arguments=["--log-level=ERROR"],
-        timeout=CELL_TIMEOUT,
+        timeout=round(CELL_TIMEOUT * load.factor()),
         resources={"metadata": {"path": NOTEBOOKS}},
         on_cell_start=lambda cell, cell_index: started.append(cell_index),
         record_timing=False,

@@ -24,12 +24,11 @@ from typing import Any
 import jinja2
 import matplotlib
 import nbformat
-from nbconvert.exporters import SlidesExporter
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 from PIL import Image
 
-from tools import command_line
+from tools import command_line, load
 from tools.cells import WIDGET_VIEW, excerpt, slide_type, tags
 from tools.paths import BUILD, ROOT, notebooks
 
@@ -124,6 +123,8 @@ def for_talk(cell: NotebookNode) -> NotebookNode | None:
 
 def build(paths: list[Path], out: Path = OUT) -> list[Path]:
     """Write a deck per notebook, what they share, and the page that lists all decks."""
+    from nbconvert.exporters import SlidesExporter  # slow to import
+
     fetch_packages()
     for folder, source, files in VENDOR:
         for file in files:
@@ -201,6 +202,11 @@ def which_chromium() -> dict[str, Any]:
     return {"executable_path": found} if found else {"channel": "chrome"}
 
 
+def patience() -> float:
+    """Milliseconds that a browser may take for a step; more on a busy machine."""
+    return 120_000 * load.factor()
+
+
 @contextmanager
 def open_page() -> Generator[Any]:
     """A page in a headless Chromium, as large as a slide."""
@@ -208,7 +214,9 @@ def open_page() -> Generator[Any]:
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(args=["--no-sandbox"], **which_chromium())
-        yield browser.new_page(viewport={"width": 1280, "height": 720})
+        page = browser.new_page(viewport={"width": 1280, "height": 720})
+        page.set_default_timeout(patience())
+        yield page
         browser.close()
 
 

@@ -14,7 +14,7 @@ import pytest
 from fontTools.ttLib import TTFont
 from matplotlib import image
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from playwright.sync_api import Browser, Page, Route
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request
 
 from tests.colours import contrast
 from tools import slides
@@ -34,40 +34,48 @@ LIMITS = {  # px of a slide of 1280x720, before it is scaled to the screen
     "glyphs": "".join(map(chr, TTFont(FONT).getBestCmap())),
 }
 HREFS = "links => links.map(link => link.href)"
-SIZES = ({"width": 1280, "height": 720}, {"width": 1024, "height": 768})
+# Left, top, width and height of every element, before slides are scaled to the screen;
+# the class lays all slides out at once.
+LAYOUT = """() => {
+    document.body.classList.add('typesetting');
+    const boxes = Reveal.getSlides().flatMap((slide, number) => {
+        const heading = slide.querySelector('h1, h2, h3')?.textContent.trim() ?? '';
+        return [...slide.querySelectorAll('*:not(svg, svg *)')].map(e => [
+            `slide ${number + 1} (${heading}): <${e.localName}>`,
+            [e.offsetLeft, e.offsetTop, e.offsetWidth, e.offsetHeight].join(' '),
+        ]);
+    });
+    document.body.classList.remove('typesetting');
+    return boxes;
+}"""
 
 
-def faults(browser: Browser, deck: Path) -> list[str]:
+def faults(context: BrowserContext, deck: Path) -> list[str]:
     """What is wrong with a deck, each line with its slide, heading and element."""
     found: list[str] = []
 
-    def stay_on_disk(route: Route) -> None:
-        if route.request.url.startswith("file:"):
-            route.continue_()
-        else:
-            found.append(f"external request: {route.request.url}")
-            route.abort()
+    def note_request(request: Request) -> None:
+        if not request.url.startswith("file:"):
+            found.append(f"external request: {request.url}")
 
-    with browser.new_context() as context:
-        page = context.new_page()
-        page.route("**/*", stay_on_disk)
-        page.on("pageerror", lambda error: found.append(f"page error: {error}"))
-        page.on(
-            "console",
-            lambda message: (
-                message.type == "error"
-                and found.append(f"console error: {message.text}")
-            ),
-        )
-        slides.open_deck(page, deck)
-        found += filter(None, map(dead, page.eval_on_selector_all(".slides a", HREFS)))
-        sizes: dict[str, list[str]] = {}
-        for size in SIZES:
-            page.set_viewport_size(size)
-            for fault in page.evaluate(CHECK, LIMITS):
-                line = "slide {number} ({heading}): {fault} — {element}".format(**fault)
-                sizes.setdefault(line, []).append("{width}×{height}".format(**size))
-        found += [f"{line} at {', '.join(seen)}" for line, seen in sizes.items()]
+    def note_message(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            found.append(f"console error: {message.text}")
+
+    page = context.new_page()
+    page.on("request", note_request)
+    page.on("console", note_message)
+    page.on("pageerror", lambda error: found.append(f"page error: {error}"))
+    slides.open_deck(page, deck)
+    found += filter(None, map(dead, page.eval_on_selector_all(".slides a", HREFS)))
+    for fault in page.evaluate(CHECK, LIMITS):
+        found.append("slide {number} ({heading}): {fault} — {element}".format(**fault))
+    # Smaller or larger, a slide is the same: so one size stands for all screens.
+    here = page.evaluate(LAYOUT)
+    page.set_viewport_size({"width": 1024, "height": 768})
+    for (slide, box), (_, other) in zip(here, page.evaluate(LAYOUT), strict=True):
+        if box != other:
+            found.append(f"{slide}: {box} becomes {other} at 1024×768")
     return found
 
 
@@ -93,8 +101,8 @@ def decks(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("name", [path.stem for path in PATHS])
-def test_every_slide_can_be_shown(name: str, decks: Path, browser: Browser):
-    found = faults(browser, decks / f"{name}.html")
+def test_every_slide_can_be_shown(name: str, decks: Path, context: BrowserContext):
+    found = faults(context, decks / f"{name}.html")
     assert not found, "\n".join([f"{name}:", *found])
 
 
@@ -153,6 +161,7 @@ PLANTED = {  # what is reported: what causes it
     "error output": code("", new_output("stream", name="stderr", text="warning")),
     "console error: сбой": text('<script>console.error("сбой")</script>'),
     "page error: беда": text('<script>throw Error("беда")</script>'),
+    "becomes": text('<p style="width: 30vw">Как широк экран</p>'),
     "dead link: nowhere.html": text("[Дальше](nowhere.ipynb)"),
     'dead link: faulty.html id="нигде"': text("[Дальше](faulty.ipynb#нигде)"),
     "external request: https://example.org/x.png": text(
@@ -161,13 +170,13 @@ PLANTED = {  # what is reported: what causes it
 }
 
 
-def test_planted_faults_are_found(tmp_path: Path, browser: Browser):
+def test_planted_faults_are_found(tmp_path: Path, context: BrowserContext):
     cells = [text("## Хороший слайд\n\nФормула $x^2$", "slide")]
     cells += [text("появится", "fragment"), text("", "slide")]
     for number, cell in enumerate(PLANTED.values()):
         cells += [text(f"## Слайд {number}", "slide"), cell]
     nbformat.write(new_notebook(cells=cells), tmp_path / "faulty.ipynb")
-    found = faults(browser, *slides.build([tmp_path / "faulty.ipynb"], tmp_path))
+    found = faults(context, *slides.build([tmp_path / "faulty.ipynb"], tmp_path))
 
     for number, fault in enumerate(PLANTED):
         anywhere = fault.startswith(("console", "page", "external", "dead"))
