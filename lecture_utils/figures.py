@@ -1,7 +1,7 @@
 """Pictures with alt text, and live controls that redraw a picture."""
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import ipywidgets as widgets
@@ -72,7 +72,8 @@ def live(draw: Callable[..., Figure], title: str, **controls: Any) -> None:
 
 
 def gallery(
-    pictures: Mapping[str, ArrayLike | Tensor],
+    pictures: Mapping[str, ArrayLike | Tensor] | Iterable[ArrayLike | Tensor],
+    titles: Iterable[str] = (),
     *,
     columns: int | None = None,
     height: float = 2.4,
@@ -83,21 +84,28 @@ def gallery(
 
     Args:
         pictures: title -> (H, W), (H, W, 3), or as networks take them (1, H, W),
-            (3, H, W); tensors may be on any device. Pixels keep sharp borders.
+            (3, H, W); tensors may be on any device. Pixels keep sharp borders. Without
+            a mapping the titles, if any, are ``titles``.
         columns: pictures in a row; all of them by default.
         height: of a row, inches.
         options: of ``imshow`` (``cmap``, ``vmin``, ``vmax``, …).
 
     Raises:
-        ValueError: no pictures, or one of another shape.
+        ValueError: no pictures, or one of another shape; not a title for each.
     """
-    shown = {title: _for_imshow(picture) for title, picture in pictures.items()}
+    if isinstance(pictures, Mapping):
+        titles, pictures = map(str, pictures), pictures.values()
+    shown = [_for_imshow(picture) for picture in pictures]
+    titles = list(titles)
     if not shown:
         raise ValueError("картинок нет: нужна хотя бы одна")
+    if titles and len(titles) != len(shown):
+        raise ValueError(f"картинок {len(shown)}, а подписей {len(titles)}")
     columns = columns or len(shown)
     rows = -(-len(shown) // columns)
-    widest = max(picture.shape[1] / picture.shape[0] for picture in shown.values())
-    width = min(WIDEST, columns * (height - 0.35) * widest + 0.2)
+    widest = max(picture.shape[1] / picture.shape[0] for picture in shown)
+    room = 0.35 if titles else 0.05  # above a picture, inches
+    width = min(WIDEST, columns * (height - room) * widest + 0.2)
     figure, axes = plt.subplots(
         rows,
         columns,
@@ -107,8 +115,9 @@ def gallery(
     )
     for ax in axes.flat:
         ax.set_axis_off()
-    for ax, (title, picture) in zip(axes.flat, shown.items(), strict=False):
+    for ax, picture in zip(axes.flat, shown, strict=False):
         ax.imshow(picture, **{"interpolation": "nearest"} | options)
+    for ax, title in zip(axes.flat, titles, strict=False):
         ax.set_title(title, fontsize=fontsize)
     return figure
 

@@ -4,6 +4,7 @@ import ast
 import os
 import random
 import sys
+import warnings
 from collections.abc import Iterator
 from importlib.resources import files
 
@@ -27,6 +28,8 @@ import seaborn as sns
 import torch
 from IPython import get_ipython
 from IPython.display import HTML, display
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map_only
 
 
 def setup(dtype: torch.dtype = torch.float64) -> torch.device:
@@ -54,6 +57,12 @@ def setup(dtype: torch.dtype = torch.float64) -> torch.device:
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
+    if device.type == "cuda":
+        # Some sums are added in any order there: only rounding differs.
+        warnings.filterwarnings("ignore", r"(?s).*deterministic (impl|algo)")
+        if _SameDraws.active is None:
+            _SameDraws.active = _SameDraws(device.type)
+            _SameDraws.active.__enter__()
     sns.set_theme(style="whitegrid", palette="colorblind", font_scale=1.15)
     mpl.rcParams["font.family"] = "DejaVu Sans"  # the one font with Cyrillic everywhere
     callouts = (files("lecture_utils") / "static/callouts.css").read_text("utf-8")
@@ -61,6 +70,38 @@ def setup(dtype: torch.dtype = torch.float64) -> torch.device:
     if shell := get_ipython():
         shell.set_custom_exc((NameError,), _explain_missing_name)
     return device
+
+
+class _SameDraws(TorchDispatchMode):
+    """Draws the random numbers of a device from the CPU's generator.
+
+    A GPU has a generator of its own: the same seed would give other weights, noise
+    and dropout than the stored outputs show. A generator handed over is obeyed.
+    """
+
+    active: "_SameDraws | None" = None
+
+    def __init__(self, device_type: str) -> None:
+        super().__init__()
+        self.device_type = device_type
+
+    def __torch_dispatch__(self, func, types, args: tuple = (), kwargs=None):
+        kwargs = kwargs or {}
+        places = [x.device for x in tree_leaves((args, kwargs)) if torch.is_tensor(x)]
+        places += [torch.device(kwargs["device"])] if kwargs.get("device") else []
+        there = [place for place in places if place.type == self.device_type]
+        # Fused layers have the tag for their dropout, which no lecture uses.
+        fused = func.overloadpacket.__name__.startswith("_")
+        draws = torch.Tag.nondeterministic_seeded in func.tags and not fused
+        if not draws or not there or kwargs.get("generator"):
+            return func(*args, **kwargs)
+        if "device" in kwargs:
+            kwargs = {**kwargs, "device": torch.device("cpu")}
+        here = tree_map_only(torch.Tensor, torch.Tensor.cpu, (args, kwargs))
+        result = func(*here[0], **here[1])
+        if func._schema.is_mutable:  # x.normal_(), x.bernoulli_(p), …
+            return args[0].copy_(result)
+        return tree_map_only(torch.Tensor, lambda x: x.to(there[0]), result)
 
 
 def _explain_missing_name(shell, kind, error, trace, tb_offset=None) -> None:

@@ -419,8 +419,8 @@ FAULTS: dict[str, list[Fault]] = {
         ),
         Fault(
             "student: copies do not know their package",
-            "elif cell.source == START and address:",
-            "elif False:",
+            "    if address:\n        first",
+            "    if not address:\n        first",
         ),
         Fault(
             "11: an exercise that nobody lists",

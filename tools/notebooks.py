@@ -70,23 +70,9 @@ SHOW = {
         "styles": {"": {"body[data-jp-deck-mode='presenting'] &": SHOW_STYLE}}
     }
 }
-# The first code cell of every notebook; tools/student.py writes the address into it.
-NO_SOURCE = "SOURCE = None"
-START = f"""\
-# Адрес пакета для Colab, где тетрадь открывают одну: git+https://…
-{NO_SOURCE}
-
-import importlib.util
-
-if importlib.util.find_spec("lecture_utils") is None:
-    if SOURCE is None:
-        raise ModuleNotFoundError(
-            "нет пакета lecture_utils: откройте тетрадь через make lab, "
-            "а в Colab впишите его адрес в SOURCE и повторите")
-    import subprocess
-    import sys
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", SOURCE],
-                   check=True)"""
+# The first code cell of every notebook begins so; the line stands in the message that
+# Python prints where the package is missing.
+START = "# Пакет lecture_utils ставит make lab, для Colab — make student"
 
 
 class NotebookError(Exception):

@@ -8,7 +8,7 @@ import pytest
 from jupyter_client import BlockingKernelClient
 from nbval.plugin import IPyNbCell
 
-from tools import load
+from tools import load, warm
 from tools.cells import WIDGET_VIEW
 from tools.paths import ROOT
 from tools.pictures import changed_pictures, same_painter
@@ -36,6 +36,10 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Progress bars are for people; a stored notebook holds none.
 os.environ["TQDM_DISABLE"] = "1"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    warm.serve()
 
 
 def pytest_xdist_auto_num_workers() -> int:

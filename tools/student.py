@@ -16,13 +16,22 @@ from copy import deepcopy
 
 import nbformat
 from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell
 
 from tools.cells import tags
-from tools.notebooks import NO_SOURCE, START
+from tools.notebooks import START
 from tools.paths import BUILD, notebooks
 
 OUT = BUILD / "student"
 MINUTES_PER_POINT = 5
+# What stands before START in copies that are opened alone. IPython would take $ and {}
+# of an address for names, a shell the rest.
+ADDRESS = re.compile(r"(git\+)?https://[\w.~:/@%+#=&?-]+")
+INSTALL = """\
+try:
+    import lecture_utils
+except ModuleNotFoundError:
+    %pip install -q "{}\""""
 # A sentence that tells where the solution is.
 POINTER = re.compile(
     r" ?[^.»\n]*\bсв[её]рнут[^.\n]*решени[^.\n]*\.| ?Решение св[её]рнуто[^.\n]*\."
@@ -42,14 +51,17 @@ def without_solutions(nb: NotebookNode, address: str | None = None) -> NotebookN
     """A copy of the notebook as a student gets it."""
     nb = deepcopy(nb)
     nb.cells = [cell for cell in nb.cells if "solution" not in tags(cell)]
-    code = (cell for cell in nb.cells if cell.cell_type == "code")
-    for number, cell in enumerate(code, 1):
-        cell.execution_count = number
     for cell in nb.cells:
         if cell.cell_type == "markdown":
             cell.source = POINTER.sub("", cell.source)
-        elif cell.source == START and address:
-            cell.source = START.replace(NO_SOURCE, f'SOURCE = "{address}"')
+    if address:
+        first = next(i for i, c in enumerate(nb.cells) if c.source.startswith(START))
+        install = new_code_cell(INSTALL.format(address), id="install")
+        install.metadata = nb.cells[first].metadata
+        nb.cells.insert(first, install)
+    code = (cell for cell in nb.cells if cell.cell_type == "code")
+    for number, cell in enumerate(code, 1):
+        cell.execution_count = number
     return nb
 
 
@@ -67,6 +79,8 @@ def points(minutes: int) -> int:
 
 def main() -> None:
     address = sys.argv[1] if len(sys.argv) > 1 else None
+    if address and not ADDRESS.fullmatch(address):
+        sys.exit(f"address {address!r}: expected git+https://… or https://…")
     OUT.mkdir(parents=True, exist_ok=True)
     rows = []
     for path in notebooks():

@@ -2,52 +2,60 @@
 
 import os
 import secrets
-import shutil
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
+from nbformat.v4 import new_code_cell
 from playwright.sync_api import ElementHandle, Page
 
-from tools.cells import WIDGET_VIEW, slide_type
+from tools.cells import slide_type
 from tools.load import factor
 from tools.paths import NOTEBOOKS
 
 NO_NEWS = (
     '{"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}}'
 )
-LECTURE = NOTEBOOKS / "09_swin.ipynb"  # of those with live pictures the quickest
+QUICKEST = NOTEBOOKS / "00_start.ipynb"
+# What a lecture shows; its own live pictures are moved in every run of nbval.
+EVERY_KIND = """
+import ipywidgets as widgets
+from matplotlib.figure import Figure
 
+from lecture_utils import live
 
-def live_cells(path: Path) -> list[int]:
-    """Indices of the cells that show a control with a picture."""
-    cells = nbformat.read(path, as_version=4).cells
-    data = {
-        index: output.data
-        for index, cell in enumerate(cells)
-        for output in cell.get("outputs", [])
-        if WIDGET_VIEW in output.get("data", {})
-    }
-    return [i for i in data if data[i]["text/plain"].startswith("Виджет")]
+def draw(**values):
+    figure = Figure(figsize=(4, 2))
+    figure.text(0, 0.5, str(values))
+    return figure
 
-
-@pytest.fixture(scope="session")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Copies of the notebooks, which JupyterLab may change."""
-    root = tmp_path_factory.mktemp("lab") / "root"
-    return Path(shutil.copytree(NOTEBOOKS, root))
+live(draw, "всё, чем управляют", a=widgets.IntSlider(1, 0, 9),
+     b=widgets.SelectionSlider(options="абв"), c=widgets.Dropdown(options="где"),
+     d=widgets.ToggleButtons(options="жз"), e=widgets.Checkbox(True))
+"""
 
 
 @pytest.fixture(scope="session")
-def lab(root: Path) -> Iterator[str]:
-    """Address of a JupyterLab with settings of its own."""
-    folder = root.parent
+def lecture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lecture that ends with every kind of control; JupyterLab may change it."""
+    notebook = nbformat.read(QUICKEST, as_version=4)
+    notebook.cells.append(new_code_cell(EVERY_KIND))
+    notebook.cells[-1].metadata["slideshow"] = {"slide_type": "subslide"}
+    path = tmp_path_factory.mktemp("lab") / "root" / QUICKEST.name
+    path.parent.mkdir()
+    nbformat.write(notebook, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def lab(lecture: Path) -> Iterator[str]:
+    """Address of a JupyterLab with settings of its own, with the lecture open."""
+    folder = lecture.parents[1]
     (folder / "config/labconfig").mkdir(parents=True)
     (folder / "config/labconfig/page_config.json").write_text(NO_NEWS, "utf-8")
     with socket.socket() as probe:
@@ -59,7 +67,7 @@ def lab(root: Path) -> Iterator[str]:
         "ServerApp.ip": "127.0.0.1",
         "ServerApp.port": port,
         "ServerApp.port_retries": 0,
-        "ServerApp.root_dir": root,
+        "ServerApp.root_dir": lecture.parent,
         "IdentityProvider.token": token,
         "LabApp.expose_app_in_browser": True,
     }
@@ -87,22 +95,18 @@ def lab(root: Path) -> Iterator[str]:
             running = server.poll() is None and time.monotonic() < end
             assert running, log.read_text("utf-8")
             time.sleep(0.2)
-        yield f"http://127.0.0.1:{port}/lab/tree/{{name}}?token={token}&reset"
+        yield f"http://127.0.0.1:{port}/lab/tree/{lecture.name}?token={token}&reset"
     finally:
         server.terminate()
         server.wait(patience)
 
 
 @pytest.fixture
-def open_notebook(lab: str, page: Page) -> Iterator[Callable[[str], Page]]:
-    """Open a notebook and wait for its kernel; shut the kernel down in the end."""
-
-    def open_(name: str) -> Page:
-        page.goto(lab.format(name=name))
-        page.wait_for_function(KERNEL_IS_CONNECTED)
-        return page
-
-    yield open_
+def notebook(lab: str, page: Page) -> Iterator[Page]:
+    """The lecture when its kernel is ready; the kernel is shut down in the end."""
+    page.goto(lab)
+    page.wait_for_function(KERNEL_IS_CONNECTED)
+    yield page
     page.evaluate(SHUT_DOWN)
 
 
@@ -170,35 +174,6 @@ def run_all(page: Page) -> None:
     assert [count for count, _ in executed] == list(range(1, len(executed) + 1))
 
 
-EVERY_KIND = """
-import ipywidgets as widgets
-from matplotlib.figure import Figure
-
-from lecture_utils import live
-
-def draw(**values):
-    figure = Figure(figsize=(4, 2))
-    figure.text(0, 0.5, str(values))
-    return figure
-
-live(draw, "всё, чем управляют", a=widgets.IntSlider(1, 0, 9),
-     b=widgets.SelectionSlider(options="абв"), c=widgets.Dropdown(options="где"),
-     d=widgets.ToggleButtons(options="жз"), e=widgets.Checkbox(True))
-"""
-
-
-def test_every_kind_of_control(root: Path, open_notebook: Callable[[str], Page]):
-    """Of the notebooks' own controls every one is moved in every run of nbval."""
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
-    notebook = new_notebook(cells=[new_code_cell(EVERY_KIND)], metadata=kernel)
-    nbformat.write(notebook, root / "every_kind.ipynb")
-    page = open_notebook("every_kind.ipynb")
-    run_all(page)
-    cell = page.evaluate_handle(CELL, 0).as_element()
-    check_controls(page, cell)
-    assert len(controls(cell)) == 5
-
-
 START = "() => { jupyterapp.shell.currentWidget.content.activeCellIndex = 0 }"
 ARRIVED = """from => {
     const {activeCellIndex, widgets} = jupyterapp.shell.currentWidget.content;
@@ -213,17 +188,18 @@ SHOWN = """() => {
 FONT_SIZE = "element => parseFloat(getComputedStyle(element).fontSize)"
 
 
-def test_runs_and_is_shown_from_top_to_bottom(open_notebook: Callable[[str], Page]):
+def test_runs_and_is_shown_from_top_to_bottom(notebook: Page, lecture: Path):
     """The show leaves no cell out, and live cells run on their slides, too.
 
-    That the other notebooks are made for the show is a rule: see test_rules.py.
+    That every notebook is made for the show is a rule: see test_rules.py.
     """
-    page = open_notebook(LECTURE.name)
+    page = notebook
     run_all(page)
-    cells = nbformat.read(LECTURE, as_version=4).cells
+    cells = nbformat.read(lecture, as_version=4).cells
     wanted = [i for i, c in enumerate(cells) if slide_type(c) not in ("skip", "notes")]
-    live = live_cells(LECTURE)
-    assert live
+    live = page.evaluate_handle(CELL, wanted[-1]).as_element()
+    check_controls(page, live)
+    assert len(controls(live)) == 5
     seen: list[int] = []
 
     page.evaluate(START)
@@ -234,18 +210,18 @@ def test_runs_and_is_shown_from_top_to_bottom(open_notebook: Callable[[str], Pag
     while True:
         active, shown = page.evaluate(SHOWN)
         seen += shown
-        if active in live:
-            cell = page.query_selector(".jp-Deck .jp-Cell.jp-mod-active")
-            before = cell.query_selector("img.widget-image")
-            page.keyboard.press("Control+Enter")
-            before.wait_for_element_state("hidden")  # the cell makes another one
-            check_controls(page, cell)
-            cell.focus()
         if active == wanted[-1]:
             break
         page.keyboard.press("Space")
         page.wait_for_function(ARRIVED, arg=active)
     assert sorted(set(seen)) == wanted
+
+    cell = page.query_selector(".jp-Deck .jp-Cell.jp-mod-active")
+    before = cell.query_selector("img.widget-image")
+    page.keyboard.press("Control+Enter")
+    before.wait_for_element_state("hidden")  # the cell makes another one
+    check_controls(page, cell)
+    cell.focus()
 
     page.keyboard.press("Escape")
     page.wait_for_selector("#jp-menu-panel")

@@ -100,6 +100,17 @@ def test_a_gallery_takes_pictures_in_every_form():
         gallery({})
 
 
+def test_pictures_without_titles_and_with_equal_ones():
+    figure = gallery(torch.rand(3, 1, 4, 6), columns=2)
+    assert [len(ax.images) for ax in figure.axes] == [1, 1, 1, 0]
+    plt.close(figure)
+    figure = gallery(torch.rand(2, 3, 4, 6), ["восьмёрка", "восьмёрка"])
+    assert [ax.get_title() for ax in figure.axes] == ["восьмёрка", "восьмёрка"]
+    plt.close(figure)
+    with pytest.raises(ValueError, match="картинок 2, а подписей 1"):
+        gallery(torch.rand(2, 3, 4, 6), ["восьмёрка"])
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_rounding_is_set_to_zero_and_nothing_else(dtype):
     size = torch.tensor([100.0, 1.0], dtype=dtype)

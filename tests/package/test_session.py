@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from lecture_utils import claim, setup
+from lecture_utils.session import _SameDraws
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +44,50 @@ def test_setup_refuses_a_device_that_does_not_exist(monkeypatch, name, error, me
     monkeypatch.setenv("LECTURE_DEVICE", name)
     with pytest.raises(error, match=message):
         setup()
+
+
+DRAWS = {
+    "factory": lambda device: torch.randn(5, device=device),
+    "like another": lambda device: torch.rand_like(torch.ones(5, device=device)),
+    "in place": lambda device: torch.ones(5, device=device).normal_(2.0, 3.0),
+    "layer": lambda device: torch.nn.Linear(5, 2, device=device).weight.data,
+    "dropout": lambda device: torch.native_dropout(
+        torch.ones(5, device=device, requires_grad=True), 0.5, True
+    )[0],
+}
+
+
+@pytest.mark.parametrize("device", ["cpu", *["cuda"] * torch.cuda.is_available()])
+@pytest.mark.parametrize("draw", DRAWS.values(), ids=DRAWS)
+def test_a_device_draws_what_the_cpu_draws(draw, device):
+    torch.manual_seed(0)
+    want = draw("cpu"), torch.rand(1)
+    torch.manual_seed(0)
+    with _SameDraws(device):
+        got = draw(device)
+    assert got.device.type == device
+    torch.testing.assert_close((got.cpu(), torch.rand(1)), want, rtol=0, atol=0)
+
+
+def test_dropout_of_a_device_is_dropout_of_the_cpu():
+    x = torch.ones(9)
+    torch.manual_seed(0)
+    with _SameDraws("cpu"):
+        dropped, kept = torch.native_dropout(x, 0.5, True)
+    torch.manual_seed(0)
+    assert torch.equal(dropped, torch.nn.functional.dropout(x, 0.5))
+    assert torch.equal(dropped > 0, kept)
+
+
+def test_a_factory_of_a_device_uses_up_the_draws_of_the_cpu():
+    torch.manual_seed(0)
+    torch.randn(7)
+    want = torch.rand(1)
+    torch.manual_seed(0)
+    with _SameDraws("meta"):
+        there = torch.randn(7, device="meta")
+    assert there.device.type == "meta"
+    assert torch.equal(torch.rand(1), want)
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,6 @@
 
 import base64
 import io
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from xml.etree import ElementTree
 
@@ -18,7 +15,6 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from tools.cells import WIDGET_VIEW
-from tools.paths import ROOT
 from tools.pictures import SAME, changed_pictures, same_painter, similarity
 
 X = np.linspace(0, 6, 200)
@@ -153,18 +149,14 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     for cell in CELLS:
         cells.append(new_code_cell(cell, execution_count=1, outputs=[stored(cell)]))
     nbformat.write(new_notebook(cells=cells), folder / "cells.ipynb")
-    (folder / "conftest.py").write_text((ROOT / "conftest.py").read_text("utf-8"))
     report = folder / "report.xml"
-    command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env"]
-    result = subprocess.run(
-        [*command, f"--junit-xml={report}", folder],
-        capture_output=True,
-        text=True,
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "LECTURE_NOISE": "1"},
-    )
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("LECTURE_NOISE", "1")
+        environment.delenv("PYTEST_XDIST_WORKER", raising=False)
+        options = ["--nbval", "-p", "tools.pytest_plugin", "-p", "no:cacheprovider"]
+        pytest.main([*options, f"--junit-xml={report}", str(folder)])
     tests = ElementTree.parse(report).findall(".//testcase")
-    assert len(tests) == len(cells), result.stdout
+    assert len(tests) == len(cells)
     first, *texts = ("".join(test.itertext()) for test in tests)
     assert not first
     return dict(zip(CELLS, texts, strict=True))

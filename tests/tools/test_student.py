@@ -3,16 +3,18 @@
 import ast
 import builtins
 import re
+import sys
 from pathlib import Path
 
 import nbformat
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 from nbformat import NotebookNode
 
 from tests.package.test_exercises import NUMBERS
 from tools.cells import tags
 from tools.paths import notebooks
-from tools.student import exercises, without_solutions
+from tools.student import exercises, main, without_solutions
 
 PATHS = notebooks()
 
@@ -68,9 +70,27 @@ def test_every_exercise_of_a_copy_waits_for_an_answer(path: Path):
     assert verdicts == [f"… упражнение {n}: решения пока нет\n" for n in numbers]
 
 
-def test_a_copy_knows_where_its_package_is():
-    copy = without_solutions(read(PATHS[0]), "git+https://example.org/lecture")
-    assert 'SOURCE = "git+https://example.org/lecture"' in copy.cells[1].source
+def test_a_copy_installs_its_package_where_it_is_missing(monkeypatch):
+    copy = without_solutions(read(PATHS[0]), "git+https://example.org/lecture@v1")
+    install, start, *_ = (c.source for c in copy.cells if c.cell_type == "code")
+    assert start.startswith("# Пакет lecture_utils")
+    calls = []
+    shell = InteractiveShell.instance()
+    monkeypatch.setattr(shell, "run_line_magic", lambda *call, **_: calls.append(call))
+    shell.run_cell(install).raise_error()
+    assert calls == [], "the package is here"
+    monkeypatch.setitem(sys.modules, "lecture_utils", None)
+    shell.run_cell(install).raise_error()
+    assert calls == [("pip", 'install -q "git+https://example.org/lecture@v1"')]
+
+
+@pytest.mark.parametrize(
+    "address", ["lecture-utils", "git+https://a.org/$HOME", 'https://a.org/"; rm x']
+)
+def test_an_odd_address_is_refused(monkeypatch, address):
+    monkeypatch.setattr(sys, "argv", ["student", address])
+    with pytest.raises(SystemExit, match="expected git"):
+        main()
 
 
 def test_the_list_knows_every_exercise():
