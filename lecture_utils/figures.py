@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from IPython.display import display
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from PIL import Image
@@ -162,11 +163,13 @@ def _png(figure: Figure) -> bytes:
             f"ширина рисунка {figure.get_figwidth():.1f} дюйма, "
             f"а на слайд помещается {WIDEST}"
         )
-    drawn, png = io.BytesIO(), io.BytesIO()
-    # Hardly compressed, for it is read again at once.
-    figure.savefig(drawn, dpi=_STORED_DPI, pil_kwargs={"compress_level": 1})
+    figure.set_dpi(_STORED_DPI)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
     plt.close(figure)
-    # No transparency, which nothing needs, and no date and version: a tenth smaller,
-    # and the same picture gives the same bytes.
-    Image.open(drawn).convert("RGB").save(png, "PNG")
+    # No transparency, which nothing needs, and no date and version: a tenth smaller
+    # than savefig's, and the same picture gives the same bytes.
+    pixels = np.asarray(canvas.buffer_rgba())[..., :3]
+    png = io.BytesIO()
+    Image.fromarray(pixels).save(png, "PNG")
     return png.getvalue()

@@ -65,6 +65,13 @@ FAULTS: dict[str, list[Fault]] = {
             "dtype: torch.dtype = torch.float32) -> torch.device",
         ),
         Fault(
+            "session: a GPU draws its own random numbers",
+            "if not draws or not there or",
+            "if draws or not there or",
+        ),
+    ],
+    "test_fresh_process": [
+        Fault(
             "session: the start is slow",
             "import executing\n",
             "import datasets\nimport executing\n",
@@ -931,10 +938,12 @@ def notice(tests: str, fault: Fault, tree: Path) -> str | None:
         del sys.modules[name]
     names, *options = shlex.split(tests)
     files = [str(path) for n in names.split("|") for path in tree.rglob(f"{n}.*")]
+    if not files:
+        raise RuntimeError(f"{fault.name}: git knows no file named {names}")
     options += ["-x", "--nbval", "-p", "no:cacheprovider"]
     failure = FirstFailure()
     code = pytest.main([*files, *options], [failure])
-    if not files or code not in (0, 1, 2):
+    if code not in (0, 1, 2):
         raise RuntimeError(f"{fault.name}: pytest {tests} ran no test, code {code}")
     return failure.test
 

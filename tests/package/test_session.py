@@ -1,10 +1,5 @@
 """Start of a notebook and checked claims."""
 
-import os
-import re
-import subprocess
-import sys
-
 import pytest
 import torch
 
@@ -88,33 +83,6 @@ def test_a_factory_of_a_device_uses_up_the_draws_of_the_cpu():
         there = torch.randn(7, device="meta")
     assert there.device.type == "meta"
     assert torch.equal(torch.rand(1), want)
-
-
-@pytest.fixture(scope="module")
-def started() -> subprocess.CompletedProcess:
-    """A process that starts like a notebook and prints the modules that it has."""
-    code = "import sys, lecture_utils; lecture_utils.setup(); print(*sys.modules)"
-    return subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=os.environ | {"OMP_DISPLAY_ENV": "true"},
-    )
-
-
-def test_package_and_set_up_stay_light(started):
-    heavy = {"transformers", "datasets", "evaluate", "torchvision", "sklearn"}
-    heavy |= {"torch._dynamo", "torch._inductor"}
-    loaded = set(started.stdout.split())
-    assert "torch" in loaded and heavy.isdisjoint(loaded), heavy & loaded
-
-
-def test_waiting_threads_sleep(started):
-    """Two notebooks at once must not fight for the cores."""
-    if "OMP_WAIT_POLICY" not in started.stderr:
-        pytest.skip("this OpenMP does not say how its threads wait")
-    assert re.search(r"OMP_WAIT_POLICY ?= ?'?PASSIVE", started.stderr), started.stderr
 
 
 def test_true_claim_is_printed(capsys):

@@ -1,0 +1,101 @@
+"""What only a fresh process shows: what it loads, writes, waits for and computes."""
+
+import os
+import pickle
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from lecture_utils.data import PHOTOS, photo
+from tests.package.test_mnist import write_parquet
+
+SIZES = 48, 64, 96, 112, 192, 224  # of the photos in the notebooks
+CODE = """
+import pickle, sys
+import lecture_utils
+lecture_utils.setup()
+start = set(sys.modules)
+from lecture_utils import data
+light = set(sys.modules)
+data.digits_dataset(), data.scenes_dataset(2, 32), data.mnist(sys.argv[1])
+try:
+    data.mnist("hub")
+except FileNotFoundError as error:
+    refusal = str(error)
+photos = [data.photo(n, s).numpy() for n in data.PHOTOS for s in eval(sys.argv[2])]
+pickle.dump((start, light, refusal, photos), open(sys.argv[3], "wb"))
+"""
+
+
+@pytest.fixture(scope="module")
+def process(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    """A process on the oldest kind of processor, without a network and with a new home.
+
+    It starts like a notebook, then it loads the data of the notebooks.
+    """
+    folder: Path = tmp_path_factory.mktemp("fresh")
+    home, report = folder / "home", folder / "report"
+    run = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            CODE,
+            write_parquet(folder / "files"),
+            str(SIZES),
+            report,
+        ],
+        env=os.environ
+        | {"HF_HOME": str(home), "HF_HUB_OFFLINE": "1"}
+        | {"OMP_DISPLAY_ENV": "true", "ATEN_CPU_CAPABILITY": "default"},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
+    start, light, refusal, photos = pickle.loads(report.read_bytes())
+    written = [path for path in home.rglob("*") if path.is_file()]
+    return SimpleNamespace(
+        start=start,
+        light=light,
+        refusal=refusal,
+        photos=photos,
+        written=written,
+        said=run.stderr,
+    )
+
+
+def test_package_and_set_up_stay_light(process):
+    heavy = {"transformers", "datasets", "evaluate", "torchvision", "sklearn"}
+    heavy |= {"torch._dynamo", "torch._inductor"}
+    assert "torch" in process.start
+    assert heavy.isdisjoint(process.start), heavy & process.start
+
+
+def test_data_load_heavy_libraries_when_they_are_asked_for(process):
+    heavy = {"transformers", "datasets", "evaluate"}
+    assert heavy.isdisjoint(process.light), heavy & process.light
+
+
+def test_waiting_threads_sleep(process):
+    """Two notebooks at once must not fight for the cores."""
+    if "OMP_WAIT_POLICY" not in process.said:
+        pytest.skip("this OpenMP does not say how its threads wait")
+    assert re.search(r"OMP_WAIT_POLICY ?= ?'?PASSIVE", process.said), process.said
+
+
+def test_data_without_a_network_say_so_and_write_nothing(process):
+    assert process.refusal.startswith("MNIST нет в кэше, и Hub недоступен")
+    assert "Запустите Python с HF_HUB_OFFLINE=0" in process.refusal
+    assert process.written == []
+
+
+def test_a_photo_has_the_same_bytes_on_every_processor(process):
+    """This processor's own code of ATEN against the one for the oldest processors."""
+    here = [photo(name, size) for name in PHOTOS for size in SIZES]
+    assert len(here) == len(process.photos)
+    for ours, theirs in zip(here, process.photos, strict=True):
+        assert torch.equal(ours, torch.tensor(theirs)), ours.shape
