@@ -927,7 +927,7 @@ class FirstFailure:
 def notice(tests: str, fault: Fault, tree: Path) -> str | None:
     """Name the test that fails in the tree when the fault is planted."""
     tracked = subprocess.check_output(["git", "ls-files", "-z"], text=True)
-    for name in filter(None, tracked.split("\0")):
+    for name in filter(os.path.isfile, tracked.split("\0")):
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(name, tree / name)
     plant(fault, tree)
