@@ -16,6 +16,9 @@ LOCK_ARGS ?=
 
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 READY := .venv/.complete
+# An environment that was moved, or has lost its Python, is made anew.
+$(shell grep -qxF '$(CURDIR)' $(READY) 2>/dev/null && $(BIN)/python -c '' 2>/dev/null \
+	|| rm -f $(READY))
 
 .PHONY: help lab test seeds run edit slides pdf student stability bench lock clean
 
@@ -66,4 +69,4 @@ clean:  ## remove the environment and everything built; .edit/ stays
 	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .hypothesis
 
 $(READY): requirements.txt pyproject.toml
-	@PYTHON="$(PYTHON)" sh tools/set_up.sh
+	@PYTHON="$(PYTHON)" sh tools/set_up.sh '$(CURDIR)'

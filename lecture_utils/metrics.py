@@ -6,6 +6,9 @@ the same interface (`add_batch`, `compute`) and always works.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from functools import cache
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import datasets
 import evaluate
@@ -27,7 +30,20 @@ def _info(description: str, prediction, reference) -> evaluate.MetricInfo:
     )
 
 
-class Accuracy(evaluate.Metric):
+class _Metric(evaluate.Metric):
+    """Needs no folder of the user's: a home may be read-only or full."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"cache_dir": _folder().name} | options)
+
+
+@cache
+def _folder() -> TemporaryDirectory:
+    """Gone when Python ends."""
+    return TemporaryDirectory(prefix="lecture-metrics-", ignore_cleanup_errors=True)
+
+
+class Accuracy(_Metric):
     """Share of predictions equal to the references, in [0, 1]."""
 
     def _info(self) -> evaluate.MetricInfo:
@@ -37,7 +53,7 @@ class Accuracy(evaluate.Metric):
         return {"accuracy": float(np.mean(np.equal(predictions, references)))}
 
 
-class MeanIoU(evaluate.Metric):
+class MeanIoU(_Metric):
     """Intersection over union of every class, and its mean: semantic segmentation.
 
     One example is a label map (H, W). Pixels are counted over all examples first; the
@@ -61,7 +77,7 @@ class MeanIoU(evaluate.Metric):
         return {"mean_iou": float(np.mean(list(iou.values()))), "per_class": iou}
 
 
-class AveragePrecision(evaluate.Metric):
+class AveragePrecision(_Metric):
     """Area under the precision-recall curve of the boxes of one class: detection.
 
     A prediction is ``{"boxes": (N, 4) xyxy, "scores": (N,)}``, a reference is
@@ -87,7 +103,7 @@ class AveragePrecision(evaluate.Metric):
         return {"average_precision": value}
 
 
-class PanopticQuality(evaluate.Metric):
+class PanopticQuality(_Metric):
     """Quality of segments: ``PQ = SQ * RQ`` of every class, averaged over classes.
 
     One example is a panoptic map (H, W) of ``LABEL_DIVISOR * class + instance``. Two

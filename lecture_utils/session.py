@@ -39,7 +39,8 @@ def setup(dtype: torch.dtype = torch.float64) -> torch.device:
     with any number of threads; float32 is for models too large for that.
 
     The device is ``cpu`` unless the environment variable ``LECTURE_DEVICE`` names
-    another one (``cuda``, ``cuda:1``).
+    another one (``cuda``, ``cuda:1``). Settings of the user's own matplotlibrc do not
+    count.
 
     Raises:
         ValueError: dtype not floating, malformed device name.
@@ -47,7 +48,7 @@ def setup(dtype: torch.dtype = torch.float64) -> torch.device:
     """
     if dtype not in (torch.float32, torch.float64):
         raise ValueError(f"dtype={dtype}, а нужен torch.float32 или torch.float64")
-    device = _device(os.environ.get("LECTURE_DEVICE", "cpu"))
+    device = _device(os.environ.get("LECTURE_DEVICE") or "cpu")
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
@@ -63,6 +64,7 @@ def setup(dtype: torch.dtype = torch.float64) -> torch.device:
         if _SameDraws.active is None:
             _SameDraws.active = _SameDraws(device.type)
             _SameDraws.active.__enter__()
+    mpl.rcdefaults()  # a picture is what the lecture shows, not what a user's file asks
     sns.set_theme(style="whitegrid", palette="colorblind", font_scale=1.15)
     mpl.rcParams["font.family"] = "DejaVu Sans"  # the one font with Cyrillic everywhere
     callouts = (files("lecture_utils") / "static/callouts.css").read_text("utf-8")

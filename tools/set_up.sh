@@ -1,11 +1,15 @@
 #!/bin/sh
-# Create or renew .venv; `make` calls this when the stamp .venv/.complete is out of date.
+# Create or renew .venv; `make` calls this when the stamp .venv/.complete is out of date,
+# or does not hold the folder's path, which is the argument: .venv cannot be moved.
 # PYTHON: interpreters to try, in this order.  UV_TORCH_BACKEND (cpu, cu126, ...): take
 # torch from PyTorch's own index, in the locked version; its files have other hashes.
 set -u
 stamp=.venv/.complete
 bin=.venv/bin
-export VIRTUAL_ENV="$PWD/.venv"
+# Where packages come from is the caller's to say, where they go is not.
+unset UV_SYSTEM_PYTHON UV_PYTHON UV_TARGET UV_PREFIX UV_BREAK_SYSTEM_PACKAGES \
+    PIP_TARGET PIP_PREFIX PIP_ROOT PIP_USER PIP_PYTHON PIP_REQUIRE_VIRTUALENV \
+    PYTHONHOME PYTHONPATH PYTHONUSERBASE
 
 stop() {
     printf '\n%s\n' "$1" >&2
@@ -22,22 +26,47 @@ Install it (https://www.python.org/downloads/), or say where it is:
     make lab PYTHON=/path/to/python3"
 }
 
+# PyTorch is built for these only.
+check_platform() {
+    "$python" -c 'import platform, sys
+system, machine = platform.system(), platform.machine().lower()
+version = {"Linux": platform.libc_ver()[1], "Darwin": platform.mac_ver()[0]}.get(system)
+number = tuple(int(part) for part in (version or "0.0").split(".")[:2])
+print(system, machine, version or "")
+sys.exit(not (system == "Linux" and number >= (2, 28)
+    or system == "Darwin" and machine == "arm64" and number >= (14, 0)
+    or system == "Windows" and machine == "amd64"))' ||
+        stop "PyTorch is not built for this machine (named above), but for Linux with
+glibc 2.28 or newer, macOS 14 or newer on Apple silicon and Windows on x64.
+Elsewhere open the notebooks on Binder or Colab; README.md says how."
+}
+
 create() {
     find_python
+    check_platform
     echo "Creating the environment .venv with $("$python" --version)"
     "$python" -m venv --clear .venv || stop "$python could not create .venv.
 On Debian and Ubuntu the module venv is a package of its own; install it, try again:
     sudo apt install python3-venv"
 }
 
+uv_install() {
+    $bin/uv pip install --python .venv "$@"
+}
+
 install() {
     $bin/python -m pip install --quiet --retries 1 'uv>=0.9,<1' || return
+    # uv does not read pip's settings: hand on the mirror of a university or a company.
+    mirror=${PIP_INDEX_URL-$($bin/python -m pip config get global.index-url 2>/dev/null)}
+    if [ -n "$mirror" ] && [ -z "${UV_DEFAULT_INDEX-}${UV_INDEX_URL-}" ]; then
+        export UV_DEFAULT_INDEX="$mirror"
+    fi
     if [ -n "${UV_TORCH_BACKEND-}" ]; then
-        $bin/uv pip install --no-verify-hashes -c requirements.txt -e '.[dev]'
+        uv_install --no-verify-hashes -c requirements.txt -e '.[dev]'
     else
         unset UV_TORCH_BACKEND  # uv takes an empty name for a wrong one
-        $bin/uv pip install --require-hashes -r requirements.txt &&
-            $bin/uv pip install --no-deps --no-build-isolation -e .
+        uv_install --require-hashes -r requirements.txt &&
+            uv_install --no-deps --no-build-isolation -e .
     fi
 }
 
@@ -61,8 +90,11 @@ install || stop "The packages could not be installed; the reason stands above.
 Often it is the network (behind a proxy, set HTTPS_PROXY) or a full disk (7 GB are
 needed, 2 GB with UV_TORCH_BACKEND=cpu). Try again: what was downloaded is kept."
 
+$bin/python -c 'import lecture_utils' || stop "The packages are installed, but they do
+not start; the reason stands above. To begin anew: make clean"
+
 # JupyterLab asks at its first start whether it may fetch news: no.
 mkdir -p .venv/etc/jupyter/labconfig
 echo '{"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}}' \
     > .venv/etc/jupyter/labconfig/page_config.json
-touch $stamp
+echo "$1" > $stamp

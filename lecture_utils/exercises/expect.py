@@ -1,7 +1,9 @@
 """A student's answer: how it is called and compared; whatever fails is `Wrong`."""
 
 import ctypes
+import dis
 import math
+import random
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -42,15 +44,16 @@ def call(answer: Any, *args: Any, copy: bool = True) -> Any:
         copy: False where the check watches what becomes of the arguments themselves.
 
     Raises:
-        Unsolved: nothing is written yet: `...` or None for the function or its result.
-        Wrong: not a function, an error in it, an endless loop.
+        Unsolved: nothing is written yet: `...` or None for the function, `...` for its
+            result, an empty body.
+        Wrong: not a function, an error in it, an endless loop, no ``return``.
     """
     if answer is None or answer is ...:
         raise Unsolved
     if not callable(answer):
         raise Wrong(f"нужна функция, а получено {type(answer).__name__}")
     try:
-        with _time_limit():
+        with _time_limit(), _settings_kept():
             result = answer(*(deepcopy(args) if copy else args))
     except Wrong:
         raise
@@ -58,9 +61,34 @@ def call(answer: Any, *args: Any, copy: bool = True) -> Any:
         if isinstance(error, NotImplementedError) and not error.args:
             raise Unsolved from None  # the student's own, not one of torch's
         raise Wrong(f"функция упала: {type(error).__name__}: {error}") from error
-    if result is None or result is ...:
+    if result is ... or (result is None and _is_empty(answer)):
         raise Unsolved
+    if result is None:
+        raise Wrong("функция ничего не вернула: ответ отдаёт return, а не print")
     return result
+
+
+def _is_empty(function: Any) -> bool:
+    """Is the body only ``...`` or ``pass``, perhaps after a docstring?"""
+    code = getattr(function, "__code__", None)
+    steps = {step.opname for step in dis.get_instructions(code)} if code else {"CALL"}
+    return steps <= {"RESUME", "NOP", "LOAD_CONST", "RETURN_VALUE", "RETURN_CONST"}
+
+
+@contextmanager
+def _settings_kept() -> Generator[None]:
+    """Whatever the student's function switches is as before for the next cell."""
+    gradients, dtype = torch.is_grad_enabled(), torch.get_default_dtype()
+    threads = torch.get_num_threads()
+    drawn = random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
+        torch.set_grad_enabled(gradients)
+        torch.set_default_dtype(dtype)
+        torch.set_num_threads(threads)
+        random.setstate(drawn[0])
+        np.random.set_state(drawn[1])
 
 
 def convolve(layer: Any, x: Tensor) -> Tensor:

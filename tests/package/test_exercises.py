@@ -1,6 +1,7 @@
 """Exercises: mistakes students make are rejected with a hint, right answers written
 in different ways are accepted, and nothing a student hands in stops the notebook."""
 
+import random
 from collections import Counter
 from contextlib import suppress
 from fractions import Fraction
@@ -59,6 +60,15 @@ def _not_implemented(*args):
     raise NotImplementedError
 
 
+def _empty(*args):
+    """Подсказка задания."""
+    pass
+
+
+def _no_return(*args):
+    print(args[:0])
+
+
 def _crash(*args):
     raise RuntimeError("размеры не совпали")
 
@@ -67,6 +77,7 @@ UNTOUCHED = {
     "None": None,
     "...": ...,
     "a stub": lambda *args: ...,
+    "an empty body": _empty,
     "NotImplementedError": _not_implemented,
 }
 
@@ -75,6 +86,30 @@ UNTOUCHED = {
 def test_untouched_exercise_is_unsolved(number):
     verdicts = {name: judge(number, answer) for name, answer in UNTOUCHED.items()}
     assert set(verdicts.values()) == {f"… упражнение {number}: решения пока нет"}
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_forgotten_return_is_named(number):
+    assert "ничего не вернула: ответ отдаёт return" in judge(number, _no_return)
+
+
+def test_an_answer_leaves_the_session_as_it_was():
+    def careless(*args):
+        torch.set_grad_enabled(False)
+        torch.set_default_dtype(torch.float16)
+        torch.set_num_threads(7)
+        random.seed(1)
+        np.random.seed(1)
+        return 5
+
+    def session():
+        switches = torch.is_grad_enabled(), torch.get_default_dtype()
+        numbers = torch.initial_seed(), random.getstate(), str(np.random.get_state())
+        return switches, torch.get_num_threads(), numbers
+
+    before = session()
+    assert judge("04.1", careless).startswith("✘")
+    assert session() == before
 
 
 class _Stubborn:

@@ -27,6 +27,15 @@ def test_accuracy():
     assert metric.compute() == {"accuracy": 2 / 3}
 
 
+def test_no_folder_of_the_user_is_needed(monkeypatch, tmp_path):
+    file = tmp_path / "home"
+    file.touch()
+    monkeypatch.setattr("evaluate.config.HF_METRICS_CACHE", str(file / "metrics"))
+    metric = Accuracy()
+    metric.add(prediction=3, reference=3)
+    assert metric.compute() == {"accuracy": 1.0}
+
+
 # --- mean IoU -------------------------------------------------------------------------
 
 

@@ -1,5 +1,6 @@
 """Start of a notebook and checked claims."""
 
+import matplotlib as mpl
 import pytest
 import torch
 
@@ -25,6 +26,20 @@ def test_setup_repeats_random_numbers():
 def test_setup_refuses_a_bad_dtype():
     with pytest.raises(ValueError, match=r"torch.int64, а нужен torch.float32"):
         setup(dtype=torch.int64)
+
+
+def test_an_empty_device_name_is_none(monkeypatch):
+    monkeypatch.setenv("LECTURE_DEVICE", "")
+    assert setup() == torch.device("cpu")
+
+
+def test_settings_of_the_user_do_not_change_pictures(monkeypatch):
+    setup()
+    usual = dict(mpl.rcParams)
+    monkeypatch.setitem(mpl.rcParams, "image.origin", "lower")
+    monkeypatch.setitem(mpl.rcParams, "lines.linestyle", ":")
+    setup()
+    assert dict(mpl.rcParams) == usual
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,102 @@
+"""Set-up installs into .venv and nowhere else, and knows what it has set up."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools.paths import ROOT
+
+pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="no make")
+TEXT = "Makefile", "tools/set_up.sh", ".ci/run", "requirements.txt"
+# Stands in for every Python: notes how it is called, and makes .venv of itself.
+PYTHON = f"""#!/bin/sh
+echo "$0 $* | $(env | grep -E '^(UV|PIP|PYTHON)_?' | tr '\\n' ' ')" >> "$CALLS"
+case "$*" in
+    "-m venv --clear .venv")
+        mkdir -p .venv/bin && cp "$0" .venv/bin/python && cp "$0" .venv/bin/uv ;;
+    "-m pip config get global.index-url") echo https://mirror.example/simple ;;
+    *"import lecture_utils"*) [ -z "${{BROKEN-}}" ] ;;
+    *"import platform"*) exec {sys.executable} "$@" ;;
+esac
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The files that set-up needs, and a Python that does nothing."""
+    folder = tmp_path / "лекция 6"
+    (folder / "tools").mkdir(parents=True)
+    for name in ("Makefile", "requirements.txt", "pyproject.toml", "tools/set_up.sh"):
+        shutil.copyfile(ROOT / name, folder / name)
+    python = tmp_path / "python"
+    python.write_text(PYTHON, "utf-8")
+    python.chmod(0o755)
+    return folder
+
+
+def make(folder: Path, **variables: str) -> tuple[int, list[str], str]:
+    """Exit status of a set-up, the calls of Python and uv, all that it said."""
+    calls = folder.parent / "calls"
+    calls.write_text("", "utf-8")
+    run = subprocess.run(
+        ["make", ".venv/.complete", f"PYTHON={folder.parent / 'python'}"],
+        cwd=folder,
+        env=os.environ | {"CALLS": str(calls)} | variables,
+        capture_output=True,
+        text=True,
+    )
+    return (
+        run.returncode,
+        calls.read_text("utf-8").splitlines(),
+        run.stdout + run.stderr,
+    )
+
+
+def test_nothing_is_installed_elsewhere(folder: Path):
+    redirections = dict.fromkeys(
+        ["UV_SYSTEM_PYTHON", "UV_TARGET", "PIP_USER", "PIP_PREFIX", "PYTHONPATH"], "1"
+    )
+    status, calls, said = make(folder, **redirections)
+    assert status == 0, said
+    installs = [call for call in calls if " install " in call]
+    assert len(installs) == 3
+    for call in installs:
+        assert call.startswith(".venv/bin/")
+        assert not [name for name in redirections if f" {name}=" in call]
+    assert all(" --python .venv " in call for call in installs if "/uv " in call)
+
+
+def test_uv_obeys_the_mirror_of_pip(folder: Path):
+    _, calls, _ = make(folder)
+    uv = [call for call in calls if "/uv " in call]
+    assert all("UV_DEFAULT_INDEX=https://mirror.example/simple" in call for call in uv)
+    shutil.rmtree(folder / ".venv")
+    _, calls, _ = make(folder, UV_DEFAULT_INDEX="https://own.example")
+    assert not [call for call in calls if "mirror.example" in call]
+
+
+def test_what_does_not_start_is_not_complete(folder: Path):
+    status, _, said = make(folder, BROKEN="yes")
+    assert status and "do\nnot start" in said
+    assert not (folder / ".venv/.complete").exists()
+
+
+def test_a_moved_folder_is_set_up_again(folder: Path):
+    assert make(folder)[1], "first"
+    assert not [call for call in make(folder)[1] if "venv" in call.split()[1:4]]
+    moved = folder.rename(folder.with_name("moved"))
+    assert [call for call in make(moved)[1] if "-m venv" in call], "moved"
+    (moved / ".venv/bin/python").unlink()
+    assert [call for call in make(moved)[1] if "-m venv" in call], "without its Python"
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a clone")
+def test_a_checkout_on_windows_keeps_line_ends(tmp_path: Path):
+    checkout = ["git", "-c", "core.autocrlf=true", "checkout-index"]
+    command = [*checkout, f"--prefix={tmp_path}/", "--", *TEXT]
+    subprocess.run(command, cwd=ROOT, check=True)
+    assert not [name for name in TEXT if b"\r" in (tmp_path / name).read_bytes()]
