@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterable, Mapping
+from html import escape
 from typing import Any
 
 import ipywidgets as widgets
@@ -49,25 +50,41 @@ def live(draw: Callable[..., Figure], title: str, **controls: Any) -> None:
     """Display ipywidgets and a picture that ``draw(**values)`` redraws at every move.
 
     ``title`` stands in for the controls where widgets cannot be shown. A slider
-    redraws when it is let go: a picture takes longer than the hand.
+    redraws when it is let go: a picture takes longer than the hand. When ``draw`` fails
+    after a move, the box says so.
     """
+    message = widgets.HTML()
     picture = widgets.Image(format="png", layout={"max_width": "100%"})
 
-    def redraw(_=None) -> None:
-        values = {name: control.value for name, control in controls.items()}
-        figure = draw(**values)
+    def values() -> dict[str, Any]:
+        return {name: control.value for name, control in controls.items()}
+
+    def redraw() -> None:
+        figure = draw(**values())
         width, _ = figure.get_size_inches()
-        picture.layout.width = f"{round(width * _SHOWN_DPI)}px"
         picture.value = _png(figure)
+        picture.layout.width = f"{round(width * _SHOWN_DPI)}px"
+
+    def moved(_: object) -> None:
+        message.value = ""
+        before = set(plt.get_fignums())
+        try:
+            redraw()
+        except Exception as error:
+            for number in set(plt.get_fignums()) - before:  # half-drawn
+                plt.close(number)
+            given = ", ".join(f"{name} = {value}" for name, value in values().items())
+            text = f"Не нарисовать при {given}: {type(error).__name__}: {error}"
+            message.value = f"<b>{escape(text)}</b>"
 
     for control in controls.values():
         control.style = {"description_width": "initial"}
         control.layout.width = "480px"
         if control.has_trait("continuous_update"):
             control.continuous_update = False
-        control.observe(redraw, names="value")
+        control.observe(moved, names="value")
     redraw()
-    box = widgets.VBox([*controls.values(), picture])
+    box = widgets.VBox([*controls.values(), message, picture])
     bundle = box._repr_mimebundle_()
     display({**bundle, "text/plain": f"Виджет: {title}"}, raw=True)
 

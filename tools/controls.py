@@ -23,11 +23,11 @@ def move_all(model_id: str) -> None:
     """Move every control below the displayed box ``model_id`` and back.
 
     Raises:
-        AssertionError: a control leaves the picture as it was, or moved back it does
-            not bring the first picture back.
+        AssertionError: the picture cannot be drawn, a control leaves it as it was, or
+            moved back does not bring the first picture back.
     """
     box = widgets.widget_serialization["from_json"](f"IPY_MODEL_{model_id}", None)
-    *controls, picture = box.children
+    *controls, message, picture = box.children
     assert controls, "a live picture with nothing to change it"
     first = picture.value
     with torch.random.fork_rng():  # the cells after this one draw the same numbers
@@ -36,6 +36,7 @@ def move_all(model_id: str) -> None:
             for value in other_values(control):
                 before = picture.value
                 control.value = value
+                assert not message.value, message.value
                 assert picture.value != before, (
                     f"«{control.description}» = {value!r}: the picture stays"
                 )

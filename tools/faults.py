@@ -69,6 +69,11 @@ FAULTS: dict[str, list[Fault]] = {
             "if not draws or not there or",
             "if draws or not there or",
         ),
+        Fault(
+            "session: a user's matplotlibrc changes pictures",
+            "    mpl.rcdefaults()",
+            "    mpl.rcParams",
+        ),
     ],
     "test_fresh_process": [
         Fault(
@@ -80,6 +85,18 @@ FAULTS: dict[str, list[Fault]] = {
             "session: threads wait by spinning",
             '"OMP_WAIT_POLICY", "PASSIVE"',
             '"OMP_WAIT_POLICY", "ACTIVE"',
+        ),
+    ],
+    "test_set_up": [
+        Fault(
+            "set-up: uv installs where a variable says",
+            "$bin/uv pip install --python .venv",
+            "$bin/uv pip install",
+        ),
+        Fault(
+            "set-up: a moved environment is complete",
+            "grep -qxF '$(CURDIR)' $(READY)",
+            "test -f $(READY)",
         ),
     ],
     "test_abuse": [
@@ -106,12 +123,14 @@ FAULTS: dict[str, list[Fault]] = {
             "    if len(alt) < 2:\n        raise",
         ),
         Fault(
-            "figures: the figure stays open", "1})\n    plt.close(figure)\n", "1})\n"
+            "figures: the figure stays open",
+            "draw()\n    plt.close(figure)\n",
+            "draw()\n",
         ),
         Fault(
             "figures: a control is not observed",
-            'control.observe(redraw, names="value")',
-            'control.observe(redraw, names="style")',
+            'control.observe(moved, names="value")',
+            'control.observe(moved, names="style")',
         ),
     ],
     "test_training": [
@@ -246,8 +265,8 @@ FAULTS: dict[str, list[Fault]] = {
     "test_exercises -k unsolved": [
         Fault(
             "exercises: a stub is judged wrong",
-            "    if result is None or result is ...:",
-            "    if result is None:",
+            "    if result is ... or (result is None and _is_empty(answer)):",
+            "    if result is ...:",
         ),
     ],
     "test_exercises -k spoil": [
@@ -255,6 +274,18 @@ FAULTS: dict[str, list[Fault]] = {
             "exercises: the answer may spoil the input",
             "deepcopy(args) if copy else args",
             "args",
+        ),
+    ],
+    "test_exercises -k 'session or forgotten'": [
+        Fault(
+            "exercises: an answer switches gradients off",
+            "        torch.set_grad_enabled(gradients)\n",
+            "",
+        ),
+        Fault(
+            "exercises: a forgotten return looks like no answer",
+            "return result\n\n\ndef _is_empty(function: Any) -> bool:\n",
+            "return result\n\n\ndef _is_empty(function: Any) -> bool:\n    return True\n",
         ),
     ],
     "test_exercises -k expect": [
@@ -891,25 +922,41 @@ FAULTS: dict[str, list[Fault]] = {
 HEAVY = "evaluate", "nbconvert", "seaborn", "sklearn.datasets", "timm", "torchmetrics"
 
 
-def plant(fault: Fault, tree: Path) -> None:
-    """Spoil the one file or cell that holds the right text."""
-    holders = 0
-    for path in tree.rglob("*"):
-        if path.is_dir() or path.suffix == ".png" or path.name == "faults.py":
-            continue
-        text = path.read_text("utf-8")
-        notebook = nbformat.reads(text, 4) if path.suffix == ".ipynb" else None
-        cells = notebook.cells if notebook else [NotebookNode(source=text)]
-        for cell in (cell for cell in cells if fault.right in cell.source):
-            holders += cell.source.count(fault.right)
-            if callable(fault.wrong):
-                fault.wrong(cell)
-            else:
-                cell.source = cell.source.replace(fault.right, fault.wrong)
-            spoilt = nbformat.writes(notebook) if notebook else cell.source
-            path.write_text(spoilt, "utf-8")
-    if holders != 1:
-        raise ValueError(f"{fault.name}: {holders} places hold {fault.right!r}")
+def tracked() -> list[str]:
+    """The files of the working tree, by name."""
+    names = subprocess.check_output(["git", "ls-files", "-z"], text=True)
+    return [name for name in names.split("\0") if os.path.isfile(name)]
+
+
+def texts(path: Path) -> tuple[NotebookNode | None, list[NotebookNode]]:
+    """The notebook, if the file is one, and its cells; another text is one cell."""
+    text = path.read_text("utf-8")
+    if path.suffix == ".ipynb":
+        notebook = nbformat.reads(text, 4)
+        return notebook, notebook.cells
+    return None, [NotebookNode(source=text)]
+
+
+def places() -> dict[str, list[str]]:
+    """Name of each fault -> the files that hold its right text, one for each time."""
+    found = {fault.name: [] for faults in FAULTS.values() for fault in faults}
+    for name in tracked():
+        if not name.endswith((".png", "tools/faults.py")):
+            whole = "\0".join(cell.source for cell in texts(Path(name))[1])
+            for fault in (fault for faults in FAULTS.values() for fault in faults):
+                found[fault.name] += [name] * whole.count(fault.right)
+    return found
+
+
+def plant(fault: Fault, path: Path) -> None:
+    """Spoil the file or cell that holds the right text."""
+    notebook, cells = texts(path)
+    cell = next(cell for cell in cells if fault.right in cell.source)
+    if callable(fault.wrong):
+        fault.wrong(cell)
+    else:
+        cell.source = cell.source.replace(fault.right, fault.wrong)
+    path.write_text(nbformat.writes(notebook) if notebook else cell.source, "utf-8")
 
 
 class FirstFailure:
@@ -924,13 +971,12 @@ class FirstFailure:
     pytest_collectreport = pytest_runtest_logreport
 
 
-def notice(tests: str, fault: Fault, tree: Path) -> str | None:
+def notice(tests: str, fault: Fault, place: str, tree: Path) -> str | None:
     """Name the test that fails in the tree when the fault is planted."""
-    tracked = subprocess.check_output(["git", "ls-files", "-z"], text=True)
-    for name in filter(os.path.isfile, tracked.split("\0")):
+    for name in tracked():
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(name, tree / name)
-    plant(fault, tree)
+    plant(fault, tree / place)
     # Kernels and other children, too, import everything from the copy.
     os.chdir(tree)
     os.environ["PYTHONPATH"] = sys.path[0] = str(tree)
@@ -948,22 +994,27 @@ def notice(tests: str, fault: Fault, tree: Path) -> str | None:
     return failure.test
 
 
-def in_a_copy(task: tuple[str, int]) -> tuple[str, str | None, float]:
+def in_a_copy(task: tuple[str, int, str]) -> tuple[str, str | None, float]:
     """Name of the fault, what notices it, seconds; in a process of its own."""
     start = time.monotonic()
     for stream in (1, 2):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
     fault = FAULTS[task[0]][task[1]]
     with tempfile.TemporaryDirectory() as folder:
-        test = notice(task[0], fault, Path(folder))
+        test = notice(task[0], fault, task[2], Path(folder))
         os.chdir("/")
     return fault.name, test, time.monotonic() - start
 
 
 def main() -> int:
     words = sys.argv[1:]
+    found = places()
+    if odd := {name: files for name, files in found.items() if len(files) != 1}:
+        sys.exit(
+            "\n".join(f"{name}: in {files or 'no file'}" for name, files in odd.items())
+        )
     tasks = [
-        (tests, number)
+        (tests, number, found[fault.name][0])
         for tests, faults in FAULTS.items()
         for number, fault in enumerate(faults)
         if not words or any(word in f"{tests} {fault.name}" for word in words)

@@ -74,6 +74,31 @@ def test_moving_a_control_redraws_the_picture(displayed):
     assert picture.value == before, "the picture depends on the value alone"
 
 
+def test_what_cannot_be_drawn_is_said_at_its_place(displayed):
+    def inverse(k):
+        figure, ax = plt.subplots()
+        ax.plot([0, 1 / k])
+        return figure
+
+    slider = widgets.IntSlider(1, min=0, max=2)
+    live(inverse, "обратное число", k=slider)
+    box = slider_box(slider)
+    _, message, picture = box.children
+    before, opened = picture.value, plt.get_fignums()
+    slider.value = 0
+    assert "Не нарисовать при k = 0: ZeroDivisionError" in message.value
+    assert (picture.value, plt.get_fignums()) == (before, opened)
+    slider.value = 2
+    assert message.value == "" and picture.value != before
+
+
+def slider_box(slider: widgets.Widget) -> widgets.VBox:
+    """The box that holds the control."""
+    found = widgets.widget._instances.values()
+    [box] = [w for w in found if slider in getattr(w, "children", ())]
+    return box
+
+
 def _picture():
     """The picture widget made last."""
     instances = widgets.widget._instances.values()
