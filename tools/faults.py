@@ -284,8 +284,8 @@ FAULTS: dict[str, list[Fault]] = {
         ),
         Fault(
             "exercises: a forgotten return looks like no answer",
-            "return result\n\n\ndef _is_empty(function: Any) -> bool:\n",
-            "return result\n\n\ndef _is_empty(function: Any) -> bool:\n    return True\n",
+            "def _is_empty(function: Any) -> bool:\n",
+            "def _is_empty(function: Any) -> bool:\n    return True\n",
         ),
     ],
     "test_exercises -k expect": [
