@@ -232,4 +232,4 @@ def test_untrained_gates_know_nothing(lecture):
 def test_without_bn_the_last_gate_stays_open(lecture, data, seed):
     net, _ = lecture.train_net(True, seed, data.train, data.val, norm=nn.Identity)
     _, where = lecture.gates(net, data.val[0])
-    assert lecture.concentration(where[2], data.mask).mean() < 1.1
+    assert where[2].mean() > 0.95
