@@ -225,27 +225,28 @@ def test_small_things_need_the_pyramid_and_the_top_down_pathway(lecture, parts, 
     b, c, d = recalls(lecture, parts, lecture.which_side, "bcd", seed)
     assert c[0] > b[0] + 0.1
     assert d[0] > c[0] + 0.05
-    assert d[2] < c[2] + 0.05
+    assert d[2] - c[2] < d[0] - c[0]
 
 
 @pytest.mark.seeds
 @pytest.mark.parametrize("seed", SEEDS)
-def test_without_need_for_context_fpn_is_not_better(lecture, parts, seed):
+def test_without_need_for_context_fpn_is_worse(lecture, parts, seed):
     c, d = recalls(lecture, parts, lecture.kinds, "cd", seed)
-    assert all(q < p + 0.05 for p, q in zip(c, d, strict=True))
+    assert sum(d) / 3 < sum(c) / 3 - 0.03
 
 
 @pytest.mark.seeds
 @pytest.mark.parametrize("seed", SEEDS)
-def test_skips_sharpen_borders_and_the_shallow_one_most(lecture, seed):
+def test_skips_sharpen_borders_and_the_early_ones_most(lecture, seed):
     train = lecture.segmentation(range(256))
     test = lecture.segmentation(range(10_000, 10_064))
-    full, none, shallow, deep = (
+    full, none, first, second, deep = (
         lecture.measure(lecture.train_unet(g, train, test, seed), test)
         for g in lecture.VARIANTS.values()
     )
     assert full.mean_iou > none.mean_iou + 0.1 and full.border > none.border + 0.1
     assert full.far - none.far < full.border - none.border
-    assert shallow.mean_iou > deep.mean_iou + 0.08
-    assert shallow.border > deep.border + 0.08
-    assert shallow.border - none.border > (full.border - none.border) / 2
+    for early in (first, second):
+        assert early.mean_iou > deep.mean_iou + 0.05
+        assert early.border > deep.border + 0.05
+    assert first.border - none.border > (full.border - none.border) / 2

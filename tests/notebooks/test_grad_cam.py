@@ -304,10 +304,14 @@ def test_measures_beat_chance(lecture, data, trained, seed):
     net, accuracy = trained["остаточная", seed]
     assert accuracy > 0.98
     heat = lecture.heat_of(net, net.block2, data.val.x, data.y)
-    assert data.area < 0.12
+    strange = heat.roll(1, 0)
+    half = lecture.SIZE // 2
+    assert data.mask[:, half, half].double().mean() < 0.35
+    assert lecture.share(lecture.pointing_hits(strange, data.mask)) < 0.35
     assert lecture.share(lecture.pointing_hits(heat, data.mask)) > 0.95
     energy = lecture.share(lecture.energy_share(heat, data.mask))
-    assert 3 * data.area < energy < 0.6
+    chance = lecture.share(lecture.energy_share(strange, data.mask))
+    assert 1.8 * chance < energy < 0.6
     x, y = data.val.x[:64], data.y[:64]
     L = lecture.grad_cam(net, net.block2, x, y)
     noise = torch.rand(L.shape, generator=torch.Generator().manual_seed(0))

@@ -86,7 +86,7 @@ def test_gradients_vanish_only_without_norm(lecture, data, seed):
         return norms[1] / norms[-1]
 
     assert ratio(nn.Identity, 0) < 1e-9
-    assert ratio(nn.Identity, 1) > 1e-2
+    assert 1e-2 < ratio(nn.Identity, 1) < 1e2
     assert ratio(nn.BatchNorm2d, 0) > 5
 
 
@@ -99,6 +99,10 @@ def test_degradation_and_its_cure(lecture, data, seed):
         error[skip, depth] = lecture.train_net(net, *data).train_error[-1]
     assert error[0, 20] > 5 * error[0, 6]
     assert error[0, 20] > 5 * error[1, 20]
+    assert error[1, 20] < 0.05 < error[0, 20]
+    net = lecture.make_net(20, 0, seed=seed)
+    longer = lecture.train_net(net, *data, steps=300, every=300)
+    assert longer.train_error[-1] < 0.05
 
 
 @pytest.mark.seeds
@@ -107,5 +111,6 @@ def test_identity_of_a_residual_net_survives_noise(lecture, data, seed):
     shallow = lecture.make_net(6, 1, seed=seed)
     lecture.train_net(shallow, *data)
     noisy = partial(lecture.accuracy_with_noise, shallow.eval())
-    assert noisy(lecture.zero_block, 0.05, *data[1], seed) > 0.9
-    assert noisy(lecture.dirac_block, 0.05, *data[1], seed) < 0.5
+    for noise in range(3):
+        assert noisy(lecture.zero_block, 0.05, *data[1], noise) > 0.85
+        assert noisy(lecture.dirac_block, 0.05, *data[1], noise) <= 0.5
