@@ -167,13 +167,13 @@ def trained(request, lecture) -> SimpleNamespace:
 @pytest.mark.seeds
 def test_network_reads_digits_and_one_softmax_is_enough(lecture, trained):
     assert trained.history.val_error[-1] < 0.06
-    assert trained.twice.val_error[1] - trained.history.val_error[1] > 0.1
+    assert trained.twice.val_error[1] - trained.history.val_error[1] > 0.05
     p = lecture.predict(trained.net, trained.x).softmax(1)
     confidence, answers = p.max(1)
     wrong, hard = answers != trained.y, torch.tensor([3, 8, 9])
     assert 0.5 < confidence[wrong].mean() < confidence[~wrong].mean() - 0.15
     involved = torch.isin(trained.y, hard) | torch.isin(answers, hard)
-    assert involved[wrong].double().mean() > 0.8
+    assert involved[wrong].double().mean() > 0.7
     assert confidence.mean() > 0.9
 
 
@@ -181,14 +181,14 @@ def test_network_reads_digits_and_one_softmax_is_enough(lecture, trained):
 def test_second_division_by_255(lecture, trained):
     net, x = trained.net, trained.x
     pale = lecture.predict(net, x / 255).softmax(1)
-    assert len(pale.argmax(1).unique()) == 1 and pale.max() < 0.3
+    assert (pale.argmax(1) == trained.y).double().mean() < 1 / 3 and pale.max() < 0.3
     layers = ["conv2d_1", "conv2d_2"]
     for image in x[:5]:
         right = lecture.record(net, image[None], layers)
         wrong = lecture.record(net, image[None] / 255, layers)
         drawn = [lecture.own_scale(maps["conv2d_1"]) for maps in (right, wrong)]
         torch.testing.assert_close(*drawn, atol=1e-3, rtol=0)
-        assert lecture.correlation(wrong["conv2d_2"], right["conv2d_2"]) < 0.1
+        assert abs(lecture.correlation(wrong["conv2d_2"], right["conv2d_2"])) < 0.3
 
 
 @pytest.mark.seeds
@@ -203,6 +203,8 @@ def test_first_kernels_stay_close_to_chance(lecture, trained):
     start = lecture.make_net(trained.seed).conv2d_1.weight
     change = trained.net.conv2d_1.weight - start
     assert change.norm() < 0.4 * start.norm()
+    cosines = F.cosine_similarity((start + change).flatten(1), start.flatten(1))
+    assert cosines.min() > 0.8
 
 
 @pytest.mark.seeds
@@ -216,7 +218,8 @@ def test_strongest_patches_are_alike(lecture, trained):
         others = torch.randperm(len(fields), generator=generator)[:9]
         chosen.append(lecture.similarity(fields[images, i, j]))
         control.append(lecture.similarity(fields[others, i, j]))
-    assert np.mean(chosen) > 0.7 and np.mean(control) < 0.4
+    assert np.mean(chosen) > 0.7 and np.mean(chosen) > 2 * np.mean(control)
+    assert np.sum(np.greater(chosen, control)) >= 60
 
 
 @pytest.mark.seeds
@@ -227,6 +230,8 @@ def test_dead_neurons_can_be_cut_out(lecture, trained):
     before = (fresh["activation_3"] == 0).double().mean()
     assert dead[0] < 0.05 and dead[1] < 0.05
     assert dead[2] > 1 / 3 and dead[2] > 2 * before
+    was, now = fresh["activation_3"] == 0, peaks["activation_3"] == 0
+    assert (was & ~now).sum() > 0.2 * was.sum()
     small = lecture.prune(trained.net, peaks["activation_3"] > 0).eval()
     expected = lecture.predict(trained.net, trained.x)
     torch.testing.assert_close(

@@ -291,8 +291,8 @@ def val(lecture):
 
 
 @pytest.mark.seeds
-@pytest.mark.parametrize(("seed", "looking"), [(1, 0), (2, 0), (3, 1)])
-def test_a_layer_of_the_vit_looks_at_the_sign(lecture, val, seed, looking):
+@pytest.mark.parametrize("seed", [*SEEDS, 3])
+def test_a_layer_of_the_vit_looks_at_the_sign(lecture, val, seed):
     """Which layer does, depends on the initial weights, as the notebook remarks."""
     net = lecture.make_vit(seed)
     area = val.touched.double().mean()
@@ -304,14 +304,11 @@ def test_a_layer_of_the_vit_looks_at_the_sign(lecture, val, seed, looking):
     looks = lecture.class_looks(net, val.x)
     mass = lecture.mass_on_sign(looks, val.touched)
     assert history.val_error[-1] < 0.1
-    assert mass.argmax() == looking
-    assert mass[looking] > 2.5 * area
+    foreign = lecture.mass_on_sign(looks.roll(1, 0), val.touched)
+    assert mass.max() > 2.5 * area and mass.max() > 2 * foreign.max()
     curves = lecture.deletion_curves(net, val, looks, [4], seed)
-    assert curves[f"карта слоя {looking + 1}"][0] < 0.5
+    assert curves["карта обоих слоёв"][0] < 0.45
     assert curves["случайные"][0] > 0.8
-    if looking == 0:
-        assert mass[0] > 1.5 * mass[1]
-        assert curves["карта слоя 2"][0] > curves["карта слоя 1"][0] + 0.2
 
 
 def test_only_the_patches_of_the_sign_tell_the_class(lecture, val, monkeypatch):
