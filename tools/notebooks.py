@@ -44,6 +44,14 @@ KERNELSPEC = {
     "language": "python",
     "name": "python3",
 }
+# What nbconvert, GitHub and editors ask for; no version, which differs.
+LANGUAGE = {
+    "file_extension": ".py",
+    "mimetype": "text/x-python",
+    "name": "python",
+    "nbconvert_exporter": "python",
+    "pygments_lexer": "ipython3",
+}
 # How the live show (jupyterlab-slideshow) looks; reading is not affected. Sizes suit a
 # projector of any resolution, code is hidden where the exported slides hide it, code
 # of which they show an excerpt can be scrolled, and the picture that stands in for a
@@ -105,7 +113,7 @@ def normalise(nb: NotebookNode) -> NotebookNode:
     Raises NotebookError when an output was written to stderr, nbformat's
     ValidationError when the notebook is not valid in format 4.5.
     """
-    fixed = {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}}
+    fixed = {"kernelspec": KERNELSPEC, "language_info": LANGUAGE}
     nb.metadata = nbformat.from_dict(fixed | title(nb) | SHOW)
     nb.nbformat, nb.nbformat_minor = 4, 5
     for index, cell in enumerate(nb.cells):
