@@ -701,8 +701,8 @@ FAULTS: dict[str, list[Fault]] = {
         ),
         Fault(
             "07: rows and columns of the tokens",
-            "patches.transpose(1, 2).unflatten(2, (side, side))",
-            "patches.transpose(1, 2).unflatten(2, (side, side)).mT",
+            "patches.transpose(1, 2).unflatten(2, size)",
+            "patches.transpose(1, 2).unflatten(2, size).mT",
         ),
     ],
     "test_grad_cam -k 'wrong_layer or trace'": [
@@ -727,7 +727,7 @@ FAULTS: dict[str, list[Fault]] = {
     "test_grad_cam -k blank": [
         Fault(
             "07: an empty map becomes NaN",
-            "heat / peak.clamp(min=1e-30)",
+            "heat / peak.clamp(min=torch.finfo(heat.dtype).tiny)",
             "heat / peak",
         ),
     ],
