@@ -282,6 +282,13 @@ def test_weights_without_the_mean_are_noticed(lecture, monkeypatch):
     assert lecture.same_as_package("ResNet-18") > 0.5
 
 
+def test_package_tokens_lie_in_rows(lecture):
+    A = torch.arange(7.0).view(1, 7, 1)  # the first is the class token
+    assert lecture.tokens_to_map(A, (2, 3))[0, 0].tolist() == [[1, 2, 3], [4, 5, 6]]
+    with pytest.raises(ValueError, match="клеток 6, а в карте"):
+        lecture.tokens_to_map(A)
+
+
 def test_a_map_with_swapped_axes_is_noticed(lecture, monkeypatch):
     build, choose, _ = lecture.ARCHITECTURES["ViT"]
     raw = {}
