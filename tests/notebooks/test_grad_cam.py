@@ -282,6 +282,13 @@ def test_weights_without_the_mean_are_noticed(lecture, monkeypatch):
     assert lecture.same_as_package("ResNet-18") > 0.5
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_an_empty_map_stays_empty_in_every_precision(lecture, dtype):
+    empty = lecture.project(torch.zeros(1, 4, 4, dtype=dtype), (8, 8))
+    assert (empty == 0).all()
+    assert lecture.energy_share(empty, torch.ones(1, 8, 8, dtype=torch.bool)) == 0
+
+
 def test_package_tokens_lie_in_rows(lecture):
     A = torch.arange(7.0).view(1, 7, 1)  # the first is the class token
     assert lecture.tokens_to_map(A, (2, 3))[0, 0].tolist() == [[1, 2, 3], [4, 5, 6]]

@@ -123,6 +123,18 @@ def test_one_frame_and_the_mean_cannot_tell_the_two_ways_apart(lecture, clips):
     assert not torch.allclose(lecture.VIEWS["клип"](right), lecture.VIEWS["клип"](left))
 
 
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int64])
+def test_a_perfect_map_is_perfect_in_every_dtype(lecture, dtype):
+    y = (torch.arange(64 * 64) % 19).view(64, 64).to(dtype)
+    assert lecture.mean_iou(y, y, 19) == 1
+
+
+def test_without_things_every_box_is_wrong(lecture):
+    box = torch.tensor([[0.0, 0, 4, 4]])
+    assert lecture.match(box, torch.ones(1), torch.zeros(0, 4)).tolist() == [False]
+    assert lecture.match(box[:0], torch.ones(0), box).dtype == torch.bool
+
+
 @pytest.mark.seeds
 @pytest.mark.parametrize("seed", SEEDS)
 def test_direction_is_read_from_the_order_of_frames_only(lecture, clips, seed):

@@ -10,7 +10,9 @@ import pytest
 
 from tools.paths import ROOT
 
-pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="no make")
+pytestmark = pytest.mark.skipif(
+    shutil.which("make") is None or sys.platform == "win32", reason="no make or no sh"
+)
 TEXT = "Makefile", "tools/set_up.sh", ".ci/run", "requirements.txt"
 # Stands in for every Python: notes how it is called, and makes .venv of itself.
 PYTHON = f"""#!/bin/sh
@@ -20,7 +22,7 @@ case "$*" in
         mkdir -p .venv/bin && cp "$0" .venv/bin/python && cp "$0" .venv/bin/uv ;;
     "-m pip config get global.index-url") echo https://mirror.example/simple ;;
     *"import lecture_utils"*) [ -z "${{BROKEN-}}" ] ;;
-    *"import platform"*) exec {sys.executable} "$@" ;;
+    *"import platform"*) exec "{sys.executable}" "$@" ;;
 esac
 """
 
