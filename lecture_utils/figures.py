@@ -1,6 +1,7 @@
 """Pictures with alt text, and live controls that redraw a picture."""
 
 import io
+import reprlib
 from collections.abc import Callable, Iterable, Mapping
 from html import escape
 from typing import Any
@@ -73,7 +74,7 @@ def live(draw: Callable[..., Figure], title: str, **controls: Any) -> None:
         except Exception as error:
             for number in set(plt.get_fignums()) - before:  # half-drawn
                 plt.close(number)
-            given = ", ".join(f"{name} = {value}" for name, value in values().items())
+            given = ", ".join(f"{n} = {reprlib.repr(v)}" for n, v in values().items())
             text = f"Не нарисовать при {given}: {type(error).__name__}: {error}"
             message.value = f"<b>{escape(text)}</b>"
 

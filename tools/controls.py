@@ -5,6 +5,8 @@ from typing import Any
 import ipywidgets as widgets
 import torch
 
+from lecture_utils.controls import DigitPad
+
 
 def other_values(control: Any) -> list[object]:
     """Values to try: all that can be chosen from, and both ends of a slider."""
@@ -14,6 +16,8 @@ def other_values(control: Any) -> list[object]:
         values = [control.base**control.min, control.base**control.max]
     elif isinstance(control, (widgets.IntSlider, widgets.FloatSlider)):
         values = [control.min, control.max]
+    elif isinstance(control, DigitPad):
+        values = [control.value[::-1]]  # upside down
     else:  # options are values or (label, value)
         values = [o[1] if isinstance(o, tuple) else o for o in control.options]
     return [value for value in values if value != control.value]

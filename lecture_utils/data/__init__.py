@@ -1,23 +1,32 @@
-"""Data for the lectures, nothing downloaded: digits, photos, streets.
+"""Data for the lectures, nothing downloaded: digits, photos, faces, streets.
 
 The pictures come from inside the wheels of scikit-learn and scikit-image, the streets
-from :mod:`lecture_utils.scenes`; MNIST is read from files of the reader's own.
+from :mod:`lecture_utils.scenes`, 5000 digits of MNIST lie beside this file.
 ``datasets`` is imported only when asked for.
 """
 
 from lecture_utils.data.digits import Digits, digits, digits_dataset
-from lecture_utils.data.mnist import mnist
-from lecture_utils.data.photos import PHOTOS, photo
+from lecture_utils.data.faces import Faces, faces
+from lecture_utils.data.mnist import like_mnist, mnist
+from lecture_utils.data.photos import BOXES, PHOTOS, PHOTOS_RU, photo
+from lecture_utils.data.stereo import Stereo, stereo
 from lecture_utils.data.streets import Streets, scenes_dataset, streets
 
 __all__ = [
+    "BOXES",
     "PHOTOS",
+    "PHOTOS_RU",
     "Digits",
+    "Faces",
+    "Stereo",
     "Streets",
     "digits",
     "digits_dataset",
+    "faces",
+    "like_mnist",
     "mnist",
     "photo",
     "scenes_dataset",
+    "stereo",
     "streets",
 ]

@@ -1,0 +1,81 @@
+"""Controls for live pictures: a photo, also the reader's own; a digit drawn by hand."""
+
+from importlib.resources import files
+
+import anywidget
+import ipywidgets as widgets
+import torch
+import traitlets
+from torch import Tensor
+
+from lecture_utils.data.photos import PHOTOS_RU
+
+_STATIC = files("lecture_utils") / "static"
+
+
+class PhotoPicker(widgets.VBox):
+    """A menu of photos and a button that adds a picture of the reader's own to it.
+
+    ``value`` is what `lecture_utils.data.photo` takes: a name or the content of a file.
+    """
+
+    value = traitlets.Any()
+
+    def __init__(self, value: str = "cat", description: str = "снимок") -> None:
+        self.description = description
+        self.menu = widgets.Dropdown(
+            options=list(PHOTOS_RU.items()),
+            value=value,
+            description=description,
+            style={"description_width": "initial"},
+        )
+        self.upload = widgets.FileUpload(
+            accept="image/*",
+            description="Своя картинка…",
+            layout={"width": "initial"},
+        )
+        self.upload.observe(self._add, "value")
+        super().__init__([self.menu, self.upload])
+        traitlets.link((self.menu, "value"), (self, "value"))
+
+    @property
+    def options(self) -> tuple:
+        return self.menu.options
+
+    def _add(self, change: dict) -> None:
+        for file in change["new"]:
+            content = bytes(file["content"])
+            known = [option for option in self.menu.options if option[1] != content]
+            self.menu.options = [*known, (file["name"], content)]
+            self.menu.value = content
+
+
+class DigitPad(anywidget.AnyWidget):
+    """A square to draw a digit on with the mouse, a finger or a pen.
+
+    ``value`` holds side x side bytes, row by row: 0 is paper, 255 is ink.
+    """
+
+    _esm = (_STATIC / "digit_pad.js").read_text("utf-8")
+    side = traitlets.Int(112).tag(sync=True)
+    description = traitlets.Unicode("нарисуйте цифру").tag(sync=True)
+    value = traitlets.Bytes().tag(sync=True)
+
+    def __init__(self, start: Tensor, **options: object) -> None:
+        """``start``, (1, S, S) with values in [0, 1], is there before the reader draws.
+
+        Raises ValueError for another shape.
+        """
+        if start.dim() != 3 or start.shape[0] != 1 or start.shape[1] != start.shape[2]:
+            raise ValueError(f"нужна цифра (1, S, S), а получено {tuple(start.shape)}")
+        side = self.side
+        large = torch.nn.functional.interpolate(start[None].cpu().float(), (side, side))
+        ink = (255 * large).round().to(torch.uint8)
+        super().__init__(value=ink.numpy().tobytes(), **options)
+
+
+def picture_of(value: bytes) -> Tensor:
+    """(1, S, S) in [0, 1], torch's default dtype, of the ``value`` of a `DigitPad`."""
+    ink = torch.frombuffer(bytearray(value), dtype=torch.uint8)
+    side = round(len(value) ** 0.5)
+    return ink.reshape(1, side, side).to(torch.get_default_dtype()) / 255
