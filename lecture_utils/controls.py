@@ -36,18 +36,30 @@ class PhotoPicker(widgets.VBox):
         )
         self.upload.observe(self._add, "value")
         super().__init__([self.menu, self.upload])
-        traitlets.link((self.menu, "value"), (self, "value"))
+        self.value = value
+        self.menu.observe(self._chosen, "value")
+        self.observe(self._set, "value")
 
     @property
     def options(self) -> tuple:
         return self.menu.options
 
+    def _chosen(self, change: dict) -> None:
+        self.value = change["new"]
+
+    def _set(self, change: dict) -> None:
+        self.menu.value = change["new"]
+
     def _add(self, change: dict) -> None:
+        # New options choose the first one for a moment: nobody shall draw that.
+        self.menu.unobserve(self._chosen, "value")
         for file in change["new"]:
             content = bytes(file["content"])
             known = [option for option in self.menu.options if option[1] != content]
             self.menu.options = [*known, (file["name"], content)]
             self.menu.value = content
+        self.menu.observe(self._chosen, "value")
+        self.value = self.menu.value
 
 
 class DigitPad(anywidget.AnyWidget):

@@ -210,8 +210,9 @@ def _from_transformers(name: str, download: bool) -> Trained:
         processor = AutoImageProcessor.from_pretrained(name, **local)
     except (OSError, ValueError) as error:
         raise FileNotFoundError(
-            f"модели {name} нет ни в кэше, ни в такой папке: {error}. Запустите Python "
-            f"с HF_HUB_OFFLINE=0 и вызовите trained({name!r}, download=True)"
+            f"модели {name} нет ни в кэше, ни в такой папке. Запустите Python с "
+            f"HF_HUB_OFFLINE=0 и вызовите trained({name!r}, download=True). "
+            f"Библиотека говорит: {error}"
         ) from error
     labels = net.config.id2label
     named = tuple(labels[number] for number in range(len(labels)))

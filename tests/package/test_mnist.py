@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image as Pillow
 
-from lecture_utils.data import mnist
+from lecture_utils.data import like_mnist, mnist
 
 
 def _pixels(n: int, seed: int) -> np.ndarray:
@@ -128,3 +128,40 @@ def test_broken_files_are_named(tmp_path):
 def test_something_else_than_mnist_is_named(tmp_path, part, images, labels, message):
     with pytest.raises(ValueError, match=message):
         mnist(write_idx(tmp_path, PARTS | {part: (images, labels)}))
+
+
+# --- the digits of the package --------------------------------------------------------
+
+
+def test_own_digits():
+    x_train, y_train, x_test, y_test = mnist()
+    assert x_train.shape == (4000, 1, 28, 28) and x_test.shape == (1000, 1, 28, 28)
+    assert (y_train.bincount() + y_test.bincount()).tolist() == [500] * 10
+    assert y_test.bincount().min() > 80, "shuffled"
+    assert x_train.min() == 0 and x_train.max() == 1
+    assert torch.cat([x_train, x_test]).flatten(1).unique(dim=0).shape[0] == 5000
+    x_train.zero_(), y_train.zero_()
+    again = mnist()
+    assert again.x_train.any() and again.y_train.any(), "nobody else's copy changes"
+
+
+def test_a_drawing_becomes_like_mnist():
+    digits = mnist().x_test[:50]
+    for digit in digits:  # already in that form
+        assert torch.allclose(like_mnist(digit), digit, atol=1e-6)
+        moved = torch.zeros(1, 90, 140)
+        moved[:, 3:59, 80:136] = digit.repeat_interleave(2, 1).repeat_interleave(2, 2)
+        assert torch.allclose(like_mnist(moved), digit, atol=1e-6), "place and size"
+    assert not like_mnist(torch.zeros(1, 50, 50)).any()
+    dot = torch.zeros(1, 50, 50)
+    dot[:, 7, 9] = 1
+    assert like_mnist(dot)[0, 4:24, 4:24].all()
+
+
+@pytest.mark.parametrize("size", [(3, 112), (112, 2), (112, 112)])
+def test_every_drawing_fits(size):
+    generator = torch.Generator().manual_seed(0)
+    for density in (0.001, 0.05, 1):
+        ink = (torch.rand(1, *size, generator=generator) < density).double()
+        shown = like_mnist(ink)
+        assert shown.shape == (1, 28, 28) and 0 <= shown.min() <= shown.max() <= 1
