@@ -1,5 +1,6 @@
 """The notebooks in a real browser: JupyterLab runs them and shows them to a hall."""
 
+import io
 import os
 import secrets
 import socket
@@ -7,11 +8,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell
+from PIL import Image
 from playwright.sync_api import ElementHandle, Page
 
 from tools.cells import slide_type
@@ -25,19 +29,27 @@ QUICKEST = NOTEBOOKS / "00_start.ipynb"
 # What a lecture shows; its own live pictures are moved in every run of nbval.
 EVERY_KIND = """
 import ipywidgets as widgets
+import torch
 from matplotlib.figure import Figure
 
 from lecture_utils import live
+from lecture_utils.controls import DigitPad, PhotoPicker, picture_of
+from lecture_utils.data import photo
 
-def draw(**values):
+def draw(photo_, digit, **values):
     figure = Figure(figsize=(4, 2))
     figure.text(0, 0.5, str(values))
+    figure.figimage(photo(photo_, 64).movedim(0, -1))
+    figure.figimage(picture_of(digit)[0], 80)
     return figure
 
 live(draw, "всё, чем управляют", a=widgets.IntSlider(1, 0, 9),
      b=widgets.SelectionSlider(options="абв"), c=widgets.Dropdown(options="где"),
-     d=widgets.ToggleButtons(options="жз"), e=widgets.Checkbox(True))
+     d=widgets.ToggleButtons(options="жз"), e=widgets.Checkbox(True),
+     photo_=PhotoPicker(), digit=DigitPad(torch.zeros(1, 28, 28)))
 """
+# A photo of a good camera: more than the 10 MB that a message may usually have.
+OWN_PHOTO = {"name": "мой снимок.png", "mimeType": "image/png"}
 
 
 @pytest.fixture(scope="session")
@@ -136,15 +148,30 @@ KERNEL_IS_CONNECTED = """() => {
 
 def controls(cell: ElementHandle) -> list[ElementHandle]:
     return cell.query_selector_all(
-        ".noUi-handle, select, input[type=checkbox], "
-        ".widget-toggle-button:not(.mod-active)"
+        ".noUi-handle, select, input, canvas, .widget-toggle-button:not(.mod-active)"
     )
+
+
+@cache
+def own_photo() -> bytes:
+    pixels = np.random.default_rng(0).integers(0, 256, (2000, 2200, 3), np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "png", compress_level=0)
+    return buffer.getvalue()
 
 
 def move(control: ElementHandle) -> None:
     """Give the control another value, with the mouse as in a hall."""
     kind = control.evaluate("element => element.tagName")
-    if kind == "SELECT":
+    if control.get_attribute("type") == "file":
+        control.set_input_files([OWN_PHOTO | {"buffer": own_photo()}])
+    elif kind == "CANVAS":
+        page, box = control.owner_frame().page, control.bounding_box()
+        page.mouse.move(box["x"] + 60, box["y"] + 60)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 90, box["y"] + 160, steps=5)
+        page.mouse.up()
+    elif kind == "SELECT":
         control.select_option(index=int(control.evaluate("e => !e.selectedIndex")))
     elif kind in ("INPUT", "BUTTON"):
         control.click()
@@ -199,7 +226,7 @@ def test_runs_and_is_shown_from_top_to_bottom(notebook: Page, lecture: Path):
     wanted = [i for i, c in enumerate(cells) if slide_type(c) not in ("skip", "notes")]
     live = page.evaluate_handle(CELL, wanted[-1]).as_element()
     check_controls(page, live)
-    assert len(controls(live)) == 5
+    assert len(controls(live)) == 8  # the picker of photos is two
     seen: list[int] = []
 
     page.evaluate(START)
