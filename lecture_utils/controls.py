@@ -32,6 +32,7 @@ class PhotoPicker(widgets.VBox):
         self.upload = widgets.FileUpload(
             accept="image/*",
             description="Своя картинка…",
+            tooltip="Файл JPEG, PNG, WebP, GIF, BMP или TIFF",
             layout={"width": "initial"},
         )
         self.upload.observe(self._add, "value")
@@ -71,7 +72,7 @@ class DigitPad(anywidget.AnyWidget):
     _esm = (_STATIC / "digit_pad.js").read_text("utf-8")
     side = traitlets.Int(112).tag(sync=True)
     description = traitlets.Unicode("нарисуйте цифру").tag(sync=True)
-    value = traitlets.Bytes().tag(sync=True)
+    value = traitlets.CBytes().tag(sync=True)  # the browser sends a memoryview
 
     def __init__(self, start: Tensor, **options: object) -> None:
         """``start``, (1, S, S) with values in [0, 1], is there before the reader draws.

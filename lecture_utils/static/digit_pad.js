@@ -8,7 +8,7 @@ function render({ model, el }) {
   canvas.setAttribute("aria-label", model.get("description"));
   canvas.style.cssText =
     `width:${SHOWN}px;height:${SHOWN}px;border:1px solid #767676;` +
-    "background:#fff;touch-action:none;cursor:crosshair";
+    "display:block;background:#fff;touch-action:none;cursor:crosshair";
   const clear = document.createElement("button");
   clear.textContent = "Стереть";
   clear.className = "jupyter-button widget-button";

@@ -148,7 +148,8 @@ KERNEL_IS_CONNECTED = """() => {
 
 def controls(cell: ElementHandle) -> list[ElementHandle]:
     return cell.query_selector_all(
-        ".noUi-handle, select, input, canvas, .widget-toggle-button:not(.mod-active)"
+        ".noUi-handle, select, input, .widget-upload, canvas, "
+        ".widget-toggle-button:not(.mod-active)"
     )
 
 
@@ -163,10 +164,14 @@ def own_photo() -> bytes:
 def move(control: ElementHandle) -> None:
     """Give the control another value, with the mouse as in a hall."""
     kind = control.evaluate("element => element.tagName")
-    if control.get_attribute("type") == "file":
-        control.set_input_files([OWN_PHOTO | {"buffer": own_photo()}])
+    page = control.owner_frame().page
+    if control.evaluate("e => e.matches('.widget-upload')"):
+        with page.expect_file_chooser() as chooser:
+            control.click()
+        chooser.value.set_files([OWN_PHOTO | {"buffer": own_photo()}])
     elif kind == "CANVAS":
-        page, box = control.owner_frame().page, control.bounding_box()
+        control.scroll_into_view_if_needed()
+        box = control.bounding_box()
         page.mouse.move(box["x"] + 60, box["y"] + 60)
         page.mouse.down()
         page.mouse.move(box["x"] + 90, box["y"] + 160, steps=5)
