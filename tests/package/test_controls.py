@@ -7,6 +7,8 @@ import torch
 
 from lecture_utils.controls import DigitPad, PhotoPicker, picture_of
 from lecture_utils.data import PHOTOS_RU, mnist, photo
+from lecture_utils.trained import trained
+from tests.package.test_photos import STRANGERS
 
 NOW = datetime.now(UTC)
 
@@ -51,3 +53,18 @@ def test_the_pad_begins_with_a_digit():
     assert torch.allclose(small, digit, atol=1e-6)
     with pytest.raises(ValueError, match=r"нужна цифра \(1, S, S\)"):
         DigitPad(digit[0])
+
+
+def test_the_network_answers_about_every_picture_that_is_uploaded():
+    """Pictures of other packages, and the text that stands for a broken one."""
+    real, picker, answered = trained(dtype=torch.float32), PhotoPicker(), 0
+    for file in STRANGERS:
+        picker.upload.value = uploaded(file.name, file.read_bytes())
+        try:
+            answers = real.answers(photo(picker.value, 224))
+        except ValueError as error:
+            assert "не картинка в знакомом формате" in str(error)
+            continue
+        assert len(answers) == 5 and 0 < sum(answers.values()) <= 1 + 1e-5
+        answered += 1
+    assert answered >= 20
