@@ -5,7 +5,7 @@ from :mod:`lecture_utils.scenes`, 5000 digits of MNIST lie beside this file.
 ``datasets`` is imported only when asked for.
 """
 
-from lecture_utils.data.digits import Digits, digits, digits_dataset
+from lecture_utils.data.digits import Digits, digits
 from lecture_utils.data.faces import Faces, faces
 from lecture_utils.data.mnist import like_mnist, mnist
 from lecture_utils.data.photos import BOXES, PHOTOS, PHOTOS_RU, photo
@@ -21,7 +21,6 @@ __all__ = [
     "Stereo",
     "Streets",
     "digits",
-    "digits_dataset",
     "faces",
     "like_mnist",
     "mnist",

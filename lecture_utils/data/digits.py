@@ -1,18 +1,13 @@
 """The handwritten digits of scikit-learn."""
 
-from __future__ import annotations
-
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from sklearn.datasets import load_digits
 
 from lecture_utils.arguments import whole_number
-
-if TYPE_CHECKING:
-    from datasets import DatasetDict
 
 N_TEST = 450
 
@@ -63,29 +58,4 @@ def digits(
         y_train.to(device, copy=True),
         x_test.to(device, dtype, copy=True),
         y_test.to(device, copy=True),
-    )
-
-
-def digits_dataset() -> DatasetDict:
-    """The digits as ``DatasetDict`` (train, test): ``image`` (8 x 8, grey), ``label``.
-
-    Grey images hold ``round(255 * value)`` of :func:`digits`.
-    """
-    from datasets import ClassLabel, Dataset, DatasetDict, Features, Image
-
-    features = Features(
-        {"image": Image(mode="L"), "label": ClassLabel(names=list("0123456789"))}
-    )
-    x_train, y_train, x_test, y_test = _digits(8)
-    return DatasetDict(
-        {
-            split: Dataset.from_dict(
-                {
-                    "image": list((x[:, 0] * 255).round().to(torch.uint8).numpy()),
-                    "label": y.tolist(),
-                },
-                features=features,
-            )
-            for split, x, y in (("train", x_train, y_train), ("test", x_test, y_test))
-        }
     )

@@ -4,12 +4,14 @@ from functools import partial
 from types import SimpleNamespace
 
 import pytest
+import timm
 import torch
 import torchvision
 from torch import Tensor, nn
 
-from lecture_utils.data import digits
-from lecture_utils.reference import same_as
+from lecture_utils.data import digits, photo
+from lecture_utils.reference import same_as, twin
+from lecture_utils.trained import trained
 from tools.definitions import definitions
 
 SEEDS = (1, 2)  # the notebook itself has seed 0
@@ -114,3 +116,27 @@ def test_identity_of_a_residual_net_survives_noise(lecture, data, seed):
     for noise in range(3):
         assert noisy(lecture.zero_block, 0.05, *data[1], noise) > 0.85
         assert noisy(lecture.dirac_block, 0.05, *data[1], noise) <= 0.5
+
+
+@pytest.mark.parametrize("size", [(2, 3, 64, 95), (3, 3, 97, 33)])
+def test_efficientnet_in_training_equals_timm(lecture, size):
+    reference = timm.create_model("tf_efficientnet_lite0", num_classes=10)
+    ours = lecture.EfficientNetLite0(classes=10)
+    # Batch statistics of a 2x2 map amplify rounding.
+    same_as("timm", ours, reference, torch.randn(size), copy=True, atol=1e-8)
+
+
+def test_a_trained_network_outlives_its_residual_but_not_its_skip(lecture):
+    """On the whole squares, too; the notebook cuts their middle out."""
+    ready = trained()
+    net = twin(lecture.EfficientNetLite0(), ready.net)
+    blocks = [block for stage in net.blocks for block in stage]
+    names = "cat", "astronaut", "coffee", "camera", "motorcycle", "china", "rocket"
+    x = ready.inputs(torch.stack([photo(name, 224) for name in names]))
+    with torch.no_grad():
+        whole = net(x).argmax(1)
+    torn = lecture.damage(net, blocks, x)
+    assert len(torn) == 9
+    for without_residual, without_skip, _ in torn.values():
+        assert (without_residual == whole).sum() >= 5
+        assert (without_skip == whole).sum() <= 1

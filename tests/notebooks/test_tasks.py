@@ -176,3 +176,31 @@ def test_two_numbers_of_the_vae_say_more_than_two_of_pca(lecture, seed):
     _, _, V = torch.linalg.svd(x - mean, full_matrices=False)
     pca = (new - mean) @ V[:2].T @ V[:2] + mean
     assert (again - new).pow(2).sum() < 0.9 * (pca - new).pow(2).sum()
+
+
+def test_the_face_net_sees_in_a_picture_what_it_sees_in_its_windows(lecture):
+    net, picture = lecture.face_net(), torch.rand(1, 1, 61, 47)
+    squares, boxes = lecture.windows(picture)
+    assert boxes.tolist()[:2] == [[0, 0, 25, 25], [4, 0, 29, 25]]
+    torch.testing.assert_close(net(squares).flatten(), net(picture).flatten())
+    for square, (x, y, right, bottom) in zip(
+        squares, boxes.long().tolist(), strict=True
+    ):
+        assert torch.equal(square[0], picture[0, 0, y:bottom, x:right])
+
+
+def test_block_matching_finds_a_known_shift(lecture):
+    wide = torch.rand(40, 90, generator=torch.Generator().manual_seed(0))
+    shift = lecture.block_match(wide[:, :80], wide[:, 7:87], shifts=12)
+    assert (shift[:, 12:] == 7).all()
+
+
+@pytest.mark.seeds
+@pytest.mark.parametrize("seed", SEEDS)
+def test_faces_are_found_for_other_weights_and_splits_too(lecture, seed):
+    net, (group, true), (another, _) = lecture.face_experiment(seed)
+    torch.manual_seed(seed)
+    found = lecture.found_faces(net, group, true)
+    assert found.precision > 0.7 and found.recall > 0.6 and found.ap > 0.75
+    assert lecture.found_faces(net, another, true).ap < 0.3
+    assert lecture.found_faces(lecture.face_net(), group, true).ap < 0.25

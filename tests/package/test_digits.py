@@ -1,11 +1,11 @@
-"""The digits of scikit-learn, as tensors and as a dataset."""
+"""The digits of scikit-learn as tensors."""
 
 import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from lecture_utils.data import digits, digits_dataset
+from lecture_utils.data import digits
 
 
 def test_digits_are_all_there_and_split_once():
@@ -55,19 +55,3 @@ def test_digits_follow_the_default_dtype(float64):
 def test_bad_input_is_named(size):
     with pytest.raises(ValueError, match=f"size — {size}, а нужно целое число от 1"):
         digits(size)
-
-
-def test_digits_dataset_holds_the_digits():
-    from datasets import ClassLabel, Image
-
-    splits = digits_dataset()
-    tensors = digits(dtype=torch.float64)
-    assert splits["train"].features["label"] == ClassLabel(names=list("0123456789"))
-    assert splits["train"].features["image"] == Image(mode="L")
-    assert splits.num_rows == {"train": 1347, "test": 450}
-    assert splits["train"]["label"][:] == tensors.y_train.tolist()
-    test = splits["test"].with_format("numpy")
-    images = np.stack(test["image"][:20])
-    assert images.dtype == np.uint8
-    expected = tensors.x_test[:20, 0].numpy() * 255
-    np.testing.assert_allclose(images, expected, atol=0.5)

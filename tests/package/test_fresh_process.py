@@ -22,7 +22,7 @@ lecture_utils.setup()
 start = set(sys.modules)
 from lecture_utils import data
 light = set(sys.modules)
-data.digits_dataset(), data.scenes_dataset(2, 32), data.mnist(sys.argv[1])
+data.scenes_dataset(2, 32), data.mnist(sys.argv[1])
 try:
     data.mnist("hub")
 except FileNotFoundError as error:
