@@ -447,10 +447,10 @@ def test_transformer(lecture, data, seed):
 
 @pytest.fixture(scope="module")
 def photos(lecture) -> SimpleNamespace:
-    """The pairs of the notebook: photos, classes, boxes; maps of the trained network."""
-    net = lecture.trained(dtype=torch.float32).net
-    names = list(dict.fromkeys(name for name, _ in lecture.PAIRS))
+    """The pairs of the notebook: photos, classes, boxes; maps of the network."""
     lite = lecture.trained(dtype=torch.float32)
+    net = lite.net
+    names = list(dict.fromkeys(name for name, _ in lecture.PAIRS))
     x = torch.cat([lite.inputs(lecture.photo(name, 224)) for name in names])
     which = [names.index(name) for name, _ in lecture.PAIRS]
     about = lecture.asked(*[name for _, name in lecture.PAIRS])
