@@ -1,7 +1,6 @@
 """Notebook 07: equality on five architectures, its claims for more seeds, misuse."""
 
 import copy
-import hashlib
 from types import SimpleNamespace
 
 import pytest
@@ -443,102 +442,96 @@ def test_transformer(lecture, data, seed):
     assert point < 0.8, "far below the convolutional networks, which have above 0.95"
 
 
-# --- ImageNet weights -----------------------------------------------------------------
+# --- the network trained on photographs -----------------------------------------------
 
 
-@pytest.fixture
-def checkpoint(tmp_path):
-    """A file of weights as torch.hub keeps them, with its checksum in the name."""
+@pytest.fixture(scope="module")
+def photos(lecture) -> SimpleNamespace:
+    """The pairs of the notebook: photos, classes, boxes; maps of the network."""
+    lite = lecture.trained(dtype=torch.float32)
+    net = lite.net
+    names = list(dict.fromkeys(name for name, _ in lecture.PAIRS))
+    x = torch.cat([lite.inputs(lecture.photo(name, 224)) for name in names])
+    which = [names.index(name) for name, _ in lecture.PAIRS]
+    about = lecture.asked(*[name for _, name in lecture.PAIRS])
+    boxes = torch.stack([lecture.box_mask(lecture.BOXES[p]) for p in lecture.PAIRS])
+    task = x, which, about
+    heat = lecture.last_maps(net, *task)
+    return SimpleNamespace(net=net, task=task, boxes=boxes, heat=heat)
+
+
+def test_maps_without_a_gradient_are_those_of_grad_cam(lecture, photos):
+    x, which, about = photos.task
+    expected = lecture.heat_of(photos.net, photos.net.bn2, x[which[2:4]], about[2:4])
+    torch.testing.assert_close(photos.heat[2:4], expected, atol=1e-5, rtol=0)
+
+
+def test_boxes_in_pixels(lecture):
+    mask = lecture.box_mask((250, 500, 500, 1000), side=8)
+    assert mask.nonzero().tolist() == [[i, j] for i in range(4, 8) for j in (2, 3)]
+
+
+def test_a_flat_map_has_the_energy_of_its_area(lecture, photos):
+    flat = torch.ones(len(photos.boxes), 224, 224)
+    energy = lecture.relative_energy(flat, photos.boxes)
+    torch.testing.assert_close(energy, torch.ones_like(energy))
+
+
+def test_integrated_gradients_of_a_linear_score(lecture):
+    """The sum over the picture is the change of the score; for a line in one step."""
     torch.manual_seed(0)
-    net = models.resnet18(num_classes=7).float()
-    file = tmp_path / "resnet18.pth"
-    torch.save(net.state_dict(), file)
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    return net, file.rename(tmp_path / f"resnet18-{digest[:8]}.pth")
+    net = nn.Sequential(nn.Flatten(), nn.Linear(12, 3))
+    x = torch.rand(1, 3, 2, 2)
+    weight = net[1].weight[1].view(3, 2, 2)
+    expected = ((x + 1) * weight).abs().sum(1)
+    torch.testing.assert_close(lecture.integrated_gradients(net, x, 1, n=3), expected)
+    gradient = lecture.pixel_gradient(net, x, 1)
+    torch.testing.assert_close(gradient, weight[None])
+    smooth = lecture.smooth_grad(net, x, 1, n=5)
+    torch.testing.assert_close(smooth, gradient.abs().sum(1))
 
 
-def build():
-    return models.resnet18(num_classes=7)
+def test_erasing_and_keeping(lecture):
+    """The score is the brightness of one corner; the map points at it or beside."""
+
+    class Corner(nn.Module):
+        def forward(self, x):
+            bright = x[:, :, :32, :32].mean((1, 2, 3))
+            return torch.stack([20 * bright, torch.zeros_like(bright)], 1)
+
+    x = torch.zeros(1, 3, 224, 224)
+    x[..., :32, :32] = 1
+    corner, other = torch.zeros(2, 224, 224)
+    corner[:32, :32] = 1
+    other[-32:, -32:] = 1
+    bare, kept = lecture.changes(Corner(), x, 0, torch.stack([corner, other]), 1)
+    assert bare[0] < kept[0] and kept[0] > 0.99 and bare[1] > 0.99 > kept[1]
 
 
-def test_weights_from_a_file(lecture, checkpoint):
-    net, file = checkpoint
-    loaded = lecture.load_imagenet(file, build)
-    assert not loaded.training
-    x = torch.rand(1, 3, 64, 64, dtype=torch.float32)
-    assert torch.equal(loaded(x), net.eval()(x))
-    heat = lecture.heat_of(loaded, loaded.layer4, x, torch.tensor([2]))
-    assert heat.shape == (1, 64, 64)
+def test_a_cascade_ends_at_the_random_network(lecture, photos):
+    blank = lecture.random_lite(7)
+    before = copy.deepcopy(photos.net.state_dict())
+    *_, last = lecture.cascade(photos.net, blank, *photos.task)
+    expected = lecture.last_maps(blank, *photos.task)
+    torch.testing.assert_close(last, expected, atol=1e-4, rtol=0)
+    for name, value in photos.net.state_dict().items():
+        assert torch.equal(value, before[name]), name
 
 
-def test_weights_from_the_cache(lecture, checkpoint, tmp_path, monkeypatch):
-    _, file = checkpoint
-    torch_home = tmp_path / "hub"
-    (torch_home / "checkpoints").mkdir(parents=True)
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(torch_home))
-    target = lecture.checkpoint_file()
-    assert target.name == "resnet50-0676ba61.pth"
-    with pytest.raises(ValueError, match=r"0676ba61.*Удалите файл"):
-        file.rename(target)
-        lecture.load_imagenet(build=build)
-
-
-def test_weights_without_network(lecture, tmp_path, monkeypatch):
-    def no_network(url, *args, **kwargs):
-        raise OSError("нет сети")
-
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    monkeypatch.setattr(torch.hub, "download_url_to_file", no_network)
-    with pytest.raises(RuntimeError, match=r"нет сети.*положите в"):
-        lecture.load_imagenet()
-
-
-def test_weights_are_fetched_only_when_missing(lecture, tmp_path, monkeypatch):
-    asked = []
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    monkeypatch.setattr(
-        torch.hub, "download_url_to_file", lambda url, *args, **kw: asked.append(url)
-    )
-    file = lecture.fetch(lecture.checkpoint_file())
-    assert asked == [lecture.WEIGHTS.url] and file.parent.is_dir()
-    file.touch()
-    lecture.fetch(file)
-    assert len(asked) == 1
-
-
-def test_broken_weights(lecture, checkpoint, tmp_path):
-    _, file = checkpoint
-    whole = file.read_bytes()
-    file.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(ValueError, match=r"скачан не до конца.*скачайте его снова"):
-        lecture.load_imagenet(file, build)
-    nameless = tmp_path / "weights.pth"  # no checksum in the name to compare with
-    for content in (whole[: len(whole) // 2], b"<html>404</html>", b""):
-        nameless.write_bytes(content)
-        with pytest.raises(ValueError, match=r"не файл весов.*скачайте его снова"):
-            lecture.load_imagenet(nameless, build)
-
-
-def test_weights_of_another_network(lecture, checkpoint, tmp_path):
-    _, file = checkpoint
-    with pytest.raises(ValueError, match=r"(?s)не подходят.*size mismatch"):
-        lecture.load_imagenet(file, lambda: models.resnet18(num_classes=8))
-    with pytest.raises(ValueError, match=r"(?s)не подходят.*Missing key"):
-        lecture.load_imagenet(file, models.resnet34)
-    listed = tmp_path / "list.pth"
-    torch.save([1, 2, 3], listed)
-    with pytest.raises(ValueError, match="не подходят"):
-        lecture.load_imagenet(listed, build)
-
-
-def test_code_in_a_file_of_weights_is_not_run(lecture, tmp_path):
-    file, witness = tmp_path / "evil.pth", tmp_path / "witness"
-
-    class Evil:
-        def __reduce__(self):
-            return (open, (str(witness), "w"))
-
-    torch.save(Evil(), file)
-    with pytest.raises(ValueError, match="не файл весов"):
-        lecture.load_imagenet(file, build)
-    assert not witness.exists()
+@pytest.mark.seeds
+def test_other_random_networks_find_nothing(lecture, photos):
+    """Of 20 with other weights; the notebook shows three."""
+    helmet = [lecture.PAIRS.index(("astronaut", name)) for name in lecture.ENGLISH[:3]]
+    likeness = {name: [] for name in lecture.CASCADE}
+    for seed in range(10, 30):
+        blank = lecture.random_lite(seed)
+        heat = lecture.last_maps(blank, *photos.task)
+        assert lecture.pointing_hits(heat, photos.boxes).sum() <= 4
+        energy = lecture.relative_energy(heat, photos.boxes)
+        assert energy[helmet].max() < 2.4, "less than the trained network's least"
+        assert energy.median() < 1.6
+        maps = lecture.cascade(photos.net, blank, *photos.task)
+        for values, part in zip(likeness.values(), maps, strict=True):
+            values += lecture.alike(part, photos.heat)
+    for name, values in likeness.items():
+        assert abs(sum(values) / len(values)) < 0.15, name

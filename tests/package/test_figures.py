@@ -50,6 +50,20 @@ def test_the_same_figure_gives_the_same_bytes(displayed):
     assert displayed[0] == displayed[1]
 
 
+def test_a_photograph_with_few_colours_takes_less_room(displayed):
+    noise = np.random.default_rng(0).uniform(size=(60, 120, 3))
+    for colours in (None, 64):
+        figure, ax = plt.subplots(figsize=(4, 2))
+        ax.imshow(noise)
+        show(figure, ALT, colours=colours)
+    whole, few = (data["image/png"] for data, _ in displayed)
+    assert len(few) < len(whole) / 2
+    whole, few = (Image.open(io.BytesIO(png)).convert("RGB") for png in (whole, few))
+    assert whole.size == few.size and len(few.getcolors()) <= 64
+    apart = np.abs(np.asarray(whole, int) - np.asarray(few, int))
+    assert apart.mean() < 20, "of 255"
+
+
 def test_show_refuses_what_a_reader_or_a_slide_cannot_use():
     with pytest.raises(ValueError, match="слишком коротка"):
         show(_line(), "график")
