@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from lecture_utils import figures, live, show
@@ -48,6 +49,21 @@ def test_the_same_figure_gives_the_same_bytes(displayed):
     show(_line(), ALT)
     show(_line(), ALT)
     assert displayed[0] == displayed[1]
+
+
+def test_a_picture_of_few_colours_is_small_and_keeps_every_pixel(displayed):
+    figure = plt.figure(figsize=(4, 2))
+    figure.add_axes((0, 0, 1, 1)).imshow(
+        np.arange(200).reshape(10, 20), cmap="gray", interpolation="nearest"
+    )
+    show(figure, ALT)
+    image = Image.open(io.BytesIO(displayed[0][0]["image/png"]))
+    assert image.mode == "P"
+    canvas = FigureCanvasAgg(figure)
+    figure.set_dpi(150)
+    canvas.draw()
+    drawn = np.asarray(canvas.buffer_rgba())[..., :3]
+    np.testing.assert_array_equal(np.asarray(image.convert("RGB")), drawn)
 
 
 def test_show_refuses_what_a_reader_or_a_slide_cannot_use():
