@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from lecture_utils.data import digits
+from lecture_utils.controls import DigitPad
+from lecture_utils.data import mnist
 from lecture_utils.reference import same_as
 from tools.definitions import definitions
 
@@ -147,62 +148,104 @@ def test_hooks_are_removed_even_after_an_error(lecture):
     assert not any(layer._forward_hooks for layer in net.modules())
 
 
+# --- the live pictures ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ink", [0, 255])
+def test_an_empty_and_a_full_pad_are_drawn(lecture, ink):
+    lecture.names["net"] = lecture.make_net().eval()
+    pad = DigitPad(start=torch.full((1, 28, 28), ink / 255))
+    figure = lecture.draw_own(pad.value)
+    title = figure.axes[0].get_title()
+    assert title == ("рисунок" if ink else "лист пуст")
+    assert figure.axes[2].get_title().startswith("ответ: ")
+
+
+def test_shapes_have_equal_areas(lecture):
+    lecture.names["row"], lecture.names["column"] = torch.meshgrid(
+        *[torch.arange(80.0) - 39.5] * 2, indexing="ij"
+    )
+    for size in lecture.SIZES:
+        areas = [(lecture.shape(kind, size) > 60).sum() for kind in lecture.KINDS[:3]]
+        assert max(areas) < 1.1 * min(areas)
+    assert (lecture.shape("пусто", 14) == 60).all()
+
+
 # --- the claims of the lecture --------------------------------------------------------
 
 
 @pytest.fixture(scope="module", params=SEEDS)
 def trained(request, lecture) -> SimpleNamespace:
-    """Another network, in float32: faster, and no claim may hang on rounding."""
-    data = digits(28, dtype=torch.float32)
-    train, val = (data.x_train, data.y_train), (data.x_test, data.y_test)
-    net, spoilt = lecture.make_net(request.param), lecture.make_net(request.param)
-    history = lecture.train_net(net, train, val, lecture.STEPS)
-    twice = lecture.train_net(spoilt, train, val, 21, lecture.softmax_twice)
+    """Other weights, batches and split, in float32: no claim may hang on rounding."""
+    seed, data = request.param, mnist()
+    x = torch.cat([data.x_train, data.x_test])
+    y = torch.cat([data.y_train, data.y_test])
+    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
+    learn, check, rest = order[:4000], order[4000:4500], order[4500:]
+    train, val = (x[learn], y[learn]), (x[check], y[check])
+    net, spoilt = lecture.make_net(seed), lecture.make_net(seed)
+    history = lecture.train_net(net, train, val, lecture.STEPS, seed=seed)
+    twice = lecture.train_net(spoilt, train, val, 21, lecture.softmax_twice, seed)
     return SimpleNamespace(
-        net=net, x=val[0], y=val[1], every=torch.cat([train[0], val[0]]),
-        history=history, twice=twice, seed=request.param,
+        net=net, x=val[0], y=val[1], others=x[rest],
+        history=history, twice=twice, seed=seed,
     )  # fmt: skip
 
 
 @pytest.mark.seeds
 def test_network_reads_digits_and_one_softmax_is_enough(lecture, trained):
-    assert trained.history.val_error[-1] < 0.06
-    assert trained.twice.val_error[1] - trained.history.val_error[1] > 0.05
+    assert trained.history.val_error[-1] < 0.08
+    assert trained.twice.val_error[1] - trained.history.val_error[1] > 0.03
     p = lecture.predict(trained.net, trained.x).softmax(1)
     confidence, answers = p.max(1)
-    wrong, hard = answers != trained.y, torch.tensor([3, 8, 9])
+    wrong = answers != trained.y
     assert 0.5 < confidence[wrong].mean() < confidence[~wrong].mean() - 0.15
-    involved = torch.isin(trained.y, hard) | torch.isin(answers, hard)
-    assert involved[wrong].double().mean() > 0.7
-    assert confidence.mean() > 0.9
+    pairs = torch.stack([trained.y, answers])[:, wrong].sort(0).values
+    _, counts = pairs.unique(dim=1, return_counts=True)
+    assert len(counts) > 8 and counts.max() < wrong.sum() / 2
+    assert confidence.mean() > 0.85
+
+
+@pytest.mark.seeds
+def test_relu_and_the_empty_background(lecture, trained):
+    bias = trained.net.conv2d_1.bias.detach()
+    for image in trained.x[:5]:
+        maps = lecture.record(trained.net, image[None], ["conv2d_1"])["conv2d_1"][0]
+        inked = F.max_pool2d(image, 5, 1, 2)[0] > 0
+        assert (maps[:, ~inked] - bias[:, None]).abs().max() < 1e-5
+        assert 1 / 3 < (maps[:, inked] < 0).double().mean() < 0.6
 
 
 @pytest.mark.seeds
 def test_second_division_by_255(lecture, trained):
     net, x = trained.net, trained.x
     pale = lecture.predict(net, x / 255).softmax(1)
-    assert (pale.argmax(1) == trained.y).double().mean() < 1 / 3 and pale.max() < 0.3
+    empty = lecture.predict(net, 0 * x[:1]).softmax(1)
+    assert (pale.argmax(1) == trained.y).double().mean() < 0.2 and pale.max() < 0.15
+    assert (pale - empty).abs().max() < 0.01
     layers = ["conv2d_1", "conv2d_2"]
+    blank = lecture.record(net, 0 * x[:1], layers)["conv2d_2"]
     for image in x[:5]:
         right = lecture.record(net, image[None], layers)
         wrong = lecture.record(net, image[None] / 255, layers)
         drawn = [lecture.own_scale(maps["conv2d_1"]) for maps in (right, wrong)]
         torch.testing.assert_close(*drawn, atol=1e-3, rtol=0)
-        assert abs(lecture.correlation(wrong["conv2d_2"], right["conv2d_2"])) < 0.3
+        assert lecture.correlation(wrong["conv2d_2"], right["conv2d_2"]) < 0.5
+        assert lecture.correlation(wrong["conv2d_2"], blank) > 0.8
 
 
 @pytest.mark.seeds
 def test_forgotten_permutation_stops_the_reading(lecture, trained):
     careless = lecture.ChannelsLast(trained.net, side=None)
     answers = lecture.predict(careless.eval(), trained.x).argmax(1)
-    assert (answers == trained.y).double().mean() < 0.5
+    assert (answers == trained.y).double().mean() < 0.2
 
 
 @pytest.mark.seeds
 def test_first_kernels_stay_close_to_chance(lecture, trained):
     start = lecture.make_net(trained.seed).conv2d_1.weight
     change = trained.net.conv2d_1.weight - start
-    assert change.norm() < 0.4 * start.norm()
+    assert change.norm() < 0.5 * start.norm()
     cosines = F.cosine_similarity((start + change).flatten(1), start.flatten(1))
     assert cosines.min() > 0.8
 
@@ -210,26 +253,29 @@ def test_first_kernels_stay_close_to_chance(lecture, trained):
 @pytest.mark.seeds
 def test_strongest_patches_are_alike(lecture, trained):
     peaks = lecture.predict(trained.net[:4], trained.x)
+    fresh = lecture.predict(lecture.make_net(trained.seed)[:4], trained.x)
     fields = F.pad(trained.x, (6, 6, 6, 6)).unfold(2, 14, 2).unfold(3, 14, 2)[:, 0]
     generator = torch.Generator().manual_seed(trained.seed)
-    chosen, control = [], []
+    chosen, control, without = [], [], []
     for channel in range(64):
         images, i, j = lecture.strongest(peaks, channel)
         others = torch.randperm(len(fields), generator=generator)[:9]
         chosen.append(lecture.similarity(fields[images, i, j]))
         control.append(lecture.similarity(fields[others, i, j]))
-    assert np.mean(chosen) > 0.7 and np.mean(chosen) > 2 * np.mean(control)
+        without.append(lecture.similarity(fields[lecture.strongest(fresh, channel)]))
+    assert min(np.mean(chosen), np.mean(without)) > 3 * np.mean(control)
     assert np.sum(np.greater(chosen, control)) >= 60
+    assert np.mean(np.greater(chosen, without)) > 2 / 3
 
 
 @pytest.mark.seeds
 def test_dead_neurons_can_be_cut_out(lecture, trained):
-    peaks = lecture.largest(trained.net, trained.every)
+    peaks = lecture.largest(trained.net, trained.x)
     dead = [(peaks[name] == 0).double().mean() for name in lecture.LAYERS]
-    fresh = lecture.largest(lecture.make_net(trained.seed).eval(), trained.every)
+    fresh = lecture.largest(lecture.make_net(trained.seed).eval(), trained.x)
     before = (fresh["activation_3"] == 0).double().mean()
     assert dead[0] < 0.05 and dead[1] < 0.05
-    assert dead[2] > 1 / 3 and dead[2] > 2 * before
+    assert dead[2] > 0.3 and dead[2] > 2 * before
     was, now = fresh["activation_3"] == 0, peaks["activation_3"] == 0
     assert (was & ~now).sum() > 0.2 * was.sum()
     small = lecture.prune(trained.net, peaks["activation_3"] > 0).eval()
@@ -237,8 +283,10 @@ def test_dead_neurons_can_be_cut_out(lecture, trained):
     torch.testing.assert_close(
         lecture.predict(small, trained.x), expected, atol=1e-3, rtol=1e-3
     )
+    same = [lecture.predict(n, trained.others).argmax(1) for n in (small, trained.net)]
+    assert (same[0] == same[1]).double().mean() >= 0.99
     counts = [lecture.parameters(net) for net in (small, trained.net)]
-    assert counts[0] < 2 / 3 * counts[1]
+    assert counts[0] < 3 / 4 * counts[1]
 
 
 @pytest.mark.seeds
@@ -247,4 +295,4 @@ def test_occlusion_depends_on_what_covers(lecture, trained):
     erased = lecture.drops_by_ink(trained.net, x, y, fill=0.0)
     painted = lecture.drops_by_ink(trained.net, x, y, fill=1.0)
     assert erased[0] > 10 * erased[1]
-    assert painted[1] > 2 * painted[0]
+    assert painted[1] > painted[0]  # so for 19 seeds of 20
