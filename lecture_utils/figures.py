@@ -14,14 +14,13 @@ from IPython.display import display
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
-from PIL import Image, ImageChops
+from PIL import Image
 from torch import Tensor
 
 # Pixels per inch of the stored PNG and of its place on the page: sharp on dense
 # screens and on projectors, at most 1180 px wide on a slide.
 _STORED_DPI, _SHOWN_DPI = 150, 100
 WIDEST = 11.8  # inches
-_UNSEEN = 5  # levels of 255, which no eye tells apart
 
 
 def show(figure: Figure, alt: str, *, colours: int | None = None) -> None:
@@ -192,16 +191,7 @@ def _png(figure: Figure, colours: int | None = None) -> bytes:
     pixels = np.asarray(canvas.buffer_rgba())[..., :3]
     png = io.BytesIO()
     image = Image.fromarray(pixels)
-    if colours is None:
-        image = _with_palette(image)
-    else:
-        image = image.quantize(colours, dither=Image.Dither.NONE)
+    if colours or image.getcolors(256):  # the same pixels by number: half as large
+        image = image.quantize(colours or 256, dither=Image.Dither.NONE)
     image.save(png, "PNG", optimize=colours is not None)
     return png.getvalue()
-
-
-def _with_palette(image: Image.Image) -> Image.Image:
-    """In 256 colours, half as large a file, unless one could see the difference."""
-    few = image.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-    moved = ImageChops.difference(image, few.convert("RGB")).getextrema()
-    return few if max(most for _, most in moved) <= _UNSEEN else image
