@@ -112,6 +112,23 @@ def test_features_win_on_other_pieces_and_draws(lecture, monkeypatch, seed):
     assert all(abs(m - 1 / 6) < 0.05 for m in mixed), mixed
 
 
+@pytest.mark.seeds
+@pytest.mark.parametrize("steps", [180, 600])
+def test_features_win_when_the_fresh_network_trains_longer(lecture, monkeypatch, steps):
+    backbone = trained(dtype=torch.float32).net
+    monkeypatch.setitem(lecture.names, "backbone", backbone)
+    known, unknown = lecture.all_pieces(right=False), lecture.all_pieces(right=True)
+    seen, new = (lecture.features_of(part[0], 96) for part in (known, unknown))
+    ready, fresh = [], []
+    for seed in range(3):
+        few = lecture.few(known[1], 20, seed)
+        x, y = known[0][few], known[1][few]
+        guess = lecture.nearest_mean(seen[few], y, new)
+        ready.append((guess == unknown[1]).double().mean().item())
+        fresh.append(1 - lecture.fresh_error((x, y), unknown, seed, steps=steps))
+    assert sum(ready) > sum(fresh) + 0.3, (ready, fresh)
+
+
 def test_pieces_come_from_their_own_half(lecture, monkeypatch):
     """The left half of this photo is plain, the right one striped."""
     photo = torch.zeros(3, 256, 256)
