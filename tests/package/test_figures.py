@@ -160,15 +160,20 @@ def test_heat_lies_where_the_map_is_positive(peak):
     heat[peak] = 5
     _, ax = plt.subplots()
     heat_over(ax, torch.zeros(3, 64, 64, dtype=torch.uint8), heat)
-    drawn = ax.images[1].get_array()
-    assert drawn.shape == (64, 64) and drawn.min() == 0 and drawn.max() == 1
-    row, column = np.unravel_index(drawn.argmax(), drawn.shape)
-    assert (row // 16, column // 16) == peak
+    [image] = ax.images
+    assert image.get_extent() == [0, 64, 64, 0]
+    light = image.get_array().sum(-1)
+    row, column = np.unravel_index(light.argmax(), light.shape)
+    assert (row // 32, column // 32) == peak
     plt.close()
 
 
-def test_a_map_without_anything_positive_is_drawn_empty():
+def test_under_an_empty_map_the_picture_is_grey_and_dark():
+    picture = torch.zeros(3, 8, 8, dtype=torch.uint8)
+    picture[0, :, 4:] = 240
     _, ax = plt.subplots()
-    heat_over(ax, torch.zeros(3, 8, 8, dtype=torch.uint8), -torch.ones(2, 2))
-    assert not ax.images[1].get_array().any()
+    heat_over(ax, picture, -torch.ones(2, 2))
+    drawn = ax.images[0].get_array()
+    assert np.allclose(drawn[:, :64], drawn[0, 0])
+    assert np.allclose(drawn[:, 64:] - drawn[:, :64], 0.35 * 5 / 16)
     plt.close()
