@@ -10,7 +10,9 @@ import ipywidgets as widgets
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+import torch.nn.functional as F
 from IPython.display import display
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
@@ -140,6 +142,41 @@ def gallery(
     for ax, title in zip(axes.flat, titles, strict=False):
         ax.set_title(title, fontsize=fontsize)
     return figure
+
+
+def answer_bars(ax: Axes, answers: Mapping[str, float], fontsize: float = 12) -> None:
+    """Draw answers with their probabilities as bars, each under its own text."""
+    ax.barh(range(len(answers)), list(answers.values()), height=0.9, color="#9ecae9")
+    for row, (name, probability) in enumerate(answers.items()):
+        percent = f"{100 * probability:.{0 if probability >= 0.095 else 1}f}"
+        text = f"{name}, {percent.replace('.', ',')} %"
+        ax.text(0.02, row, text, va="center", fontsize=fontsize)
+    ax.set(xlim=(0, 1), ylim=(len(answers) - 0.5, -0.5), xticks=[], yticks=[])
+    ax.spines[["top", "right", "bottom"]].set_visible(False)
+    ax.grid(False)
+
+
+def heat_over(ax: Axes, picture: Tensor, heat: Tensor, title: str = "") -> None:
+    """Lay what is positive in a map over a picture, grey under it.
+
+    Drawn in 128 x 128 pixels of few shades: a stored notebook stays small.
+
+    Args:
+        picture: (3, S, S) uint8.
+        heat: (H, W) of any size; it is stretched over the whole picture.
+    """
+    grey = picture.cpu().double().mean(0) / 255
+    grey = F.interpolate(grey[None, None], (128, 128), mode="area")[0, 0]
+    positive = heat.detach().cpu().double()[None, None].relu()
+    smooth = F.interpolate(positive, (128, 128), mode="bicubic")[0, 0].relu()
+    share = smooth / smooth.max().clamp(min=1e-12)
+    colours = plt.get_cmap("inferno")((10 * share).round().numpy() / 10)[..., :3]
+    shades = (16 * grey).round().numpy()[..., None] / 16
+    side = picture.shape[-1]
+    place = {"extent": (0, side, side, 0), "interpolation": "nearest"}
+    ax.imshow(0.35 * shades + 0.65 * colours, **place)
+    ax.set_title(title, fontsize=13)
+    ax.set_axis_off()
 
 
 def _for_imshow(picture: ArrayLike | Tensor) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from itertools import product
 from types import SimpleNamespace
-from urllib.error import URLError
 
 import pytest
 import torch
@@ -10,9 +9,8 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
-from torchvision.models import WeightsEnum
-from torchvision.models._api import Weights
 
+from lecture_utils.trained import trained
 from tools.definitions import definitions
 
 
@@ -90,76 +88,68 @@ def test_nonlinearity_pays_for_other_seeds_too(lecture):
     assert linear > 2 * nonlinear, errors
 
 
-# --- weights that are there, and weights that are not ---------------------------------
+@pytest.mark.seeds
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_features_win_on_other_pieces_and_draws(lecture, monkeypatch, seed):
+    backbone = trained(dtype=torch.float32).net
+    monkeypatch.setitem(lecture.names, "backbone", backbone)
+    known, unknown = (lecture.all_pieces(right, seed) for right in (False, True))
+    seen, new = (lecture.features_of(part[0], 96) for part in (known, unknown))
+    ready, fresh, mixed = [], [], []
+    for count in lecture.COUNTS:
+        draws = [
+            lecture.compare(known, unknown, seen, new, count, 10 * seed + k)
+            for k in range(5)
+        ]
+        for name, into in (
+            ("признаки готовой сети", ready),
+            ("сеть с нуля", fresh),
+            ("признаки, метки перемешаны", mixed),
+        ):
+            into.append(sum(draw[name] for draw in draws) / len(draws))
+    assert all(a > b + 0.1 for a, b in zip(ready, fresh, strict=True)), (ready, fresh)
+    assert fresh[-1] < ready[0] < 0.85, (ready, fresh)
+    assert all(abs(m - 1 / 6) < 0.05 for m in mixed), mixed
 
 
-class TinyWeights(WeightsEnum):
-    DEFAULT = Weights(
-        url="https://download.example.org/tiny-01234567.pth", transforms=None, meta={}
-    )
+@pytest.mark.seeds
+@pytest.mark.parametrize("steps", [180, 600])
+def test_features_win_when_the_fresh_network_trains_longer(lecture, monkeypatch, steps):
+    backbone = trained(dtype=torch.float32).net
+    monkeypatch.setitem(lecture.names, "backbone", backbone)
+    known, unknown = lecture.all_pieces(right=False), lecture.all_pieces(right=True)
+    seen, new = (lecture.features_of(part[0], 96) for part in (known, unknown))
+    ready, fresh = [], []
+    for seed in range(3):
+        few = lecture.few(known[1], 20, seed)
+        x, y = known[0][few], known[1][few]
+        guess = lecture.nearest_mean(seen[few], y, new)
+        ready.append((guess == unknown[1]).double().mean().item())
+        fresh.append(1 - lecture.fresh_error((x, y), unknown, seed, steps=steps))
+    assert sum(ready) > sum(fresh) + 0.3, (ready, fresh)
 
 
-def tiny(*, weights: WeightsEnum | None) -> nn.Module:
-    """Load weights as the builders of torchvision do."""
-    net = nn.Linear(2, 3)
-    if weights is not None:
-        net.load_state_dict(weights.get_state_dict(progress=False, check_hash=True))
-    return net
+def test_pieces_come_from_their_own_half(lecture, monkeypatch):
+    """The left half of this photo is plain, the right one striped."""
+    photo = torch.zeros(3, 256, 256)
+    photo[:, :, 128::2] = 200
+    monkeypatch.setitem(lecture.names, "photo", lambda name, size: photo)
+    left, right = (lecture.pieces("cat", right) for right in (False, True))
+    assert left.shape == right.shape == (25, 1, 32, 32)
+    assert (left == 0.5).all()
+    assert (right.std((1, 2, 3)) > 0.15).all()
 
 
-def test_weights_in_the_cache_are_used(lecture, tmp_path, monkeypatch):
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    stored = nn.Linear(2, 3).state_dict()
-    file = lecture.weights_file(TinyWeights.DEFAULT)
-    assert tmp_path in file.parents
-    file.parent.mkdir(parents=True)
-    torch.save(stored, file)
-
-    net, ready = lecture.load_model(tiny, TinyWeights.DEFAULT)
-    assert ready and not net.training
-    assert torch.equal(net.weight, stored["weight"])
+def test_few_examples_are_of_every_class_and_differ(lecture):
+    labels = torch.arange(6).repeat_interleave(25)
+    for count in (1, 5, 25):
+        chosen = lecture.few(labels, count, seed=3)
+        assert labels[chosen].bincount().tolist() == [count] * 6
+        assert len(set(chosen.tolist())) == 6 * count
 
 
-def test_without_weights_nothing_is_fetched(lecture, tmp_path, monkeypatch):
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    asked = []
-    monkeypatch.setattr(
-        TinyWeights, "get_state_dict", lambda self, **_: asked.append(self) or {}
-    )
-    _, ready = lecture.load_model(tiny, TinyWeights.DEFAULT)
-    assert not ready and asked == []
-
-
-def test_weights_are_fetched_when_the_reader_asks(lecture, tmp_path, monkeypatch):
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    fetched = nn.Linear(2, 3).state_dict()
-    monkeypatch.setattr(TinyWeights, "get_state_dict", lambda self, **_: fetched)
-    net, ready = lecture.load_model(tiny, TinyWeights.DEFAULT, download=True)
-    assert ready and torch.equal(net.bias, fetched["bias"])
-
-
-@pytest.mark.parametrize("content", [b"", b"<html>404</html>", "half", "other"])
-def test_broken_weights_leave_a_random_network(
-    lecture, tmp_path, monkeypatch, capsys, content
-):
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    file = lecture.weights_file(TinyWeights.DEFAULT)
-    file.parent.mkdir(parents=True)
-    torch.save(nn.Linear(3, 2).state_dict(), file)  # weights of another network
-    if content != "other":
-        file.write_bytes(file.read_bytes()[:500] if content == "half" else content)
-    net, ready = lecture.load_model(tiny, TinyWeights.DEFAULT)
-    assert not ready and net(torch.ones(1, 2)).shape == (1, 3)
-    shown = capsys.readouterr().out
-    assert "Веса не загрузились" in shown and str(file) in shown
-
-
-def test_no_network_leaves_a_random_network(lecture, tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-
-    def no_network(self, **_):
-        raise URLError("Name or service not known")
-
-    monkeypatch.setattr(TinyWeights, "get_state_dict", no_network)
-    _, ready = lecture.load_model(tiny, TinyWeights.DEFAULT, download=True)
-    assert not ready and "Name or service not known" in capsys.readouterr().out
+def test_nearest_mean_is_nearest_class_mean(lecture):
+    x = torch.tensor([[0.0, 0], [2, 0], [10, 0], [10, 4]])
+    new = torch.tensor([[3.0, 1], [9, 2]])
+    guess = lecture.nearest_mean(x, torch.tensor([0, 0, 1, 1]), new)
+    assert guess.tolist() == [0, 1]

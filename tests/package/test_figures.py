@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from lecture_utils import figures, live, show
-from lecture_utils.figures import gallery, without_noise
+from lecture_utils.figures import answer_bars, gallery, heat_over, without_noise
 
 ALT = "Прямая линия, проходящая через начало координат"
 
@@ -175,3 +175,37 @@ def test_rounding_is_set_to_zero_and_nothing_else(dtype):
     difference = torch.tensor([3 * eps, 100 * eps, 1.0, -1.0], dtype=dtype)
     assert without_noise(difference, size).tolist() == [0, 0, *difference[2:].tolist()]
     assert torch.equal(without_noise(size), size)
+
+
+def test_answers_stand_in_order_with_their_percents():
+    _, ax = plt.subplots()
+    answer_bars(ax, {"кошка": 0.62, "рысь": 0.048})
+    assert [text.get_text() for text in ax.texts] == ["кошка, 62 %", "рысь, 4,8 %"]
+    assert [bar.get_width() for bar in ax.patches] == [0.62, 0.048]
+    assert ax.get_ylim() == (1.5, -0.5), "the first on top"
+    plt.close()
+
+
+@pytest.mark.parametrize("peak", [(0, 0), (0, 3), (2, 1)])
+def test_heat_lies_where_the_map_is_positive(peak):
+    heat = -torch.ones(4, 4)
+    heat[peak] = 5
+    _, ax = plt.subplots()
+    heat_over(ax, torch.zeros(3, 64, 64, dtype=torch.uint8), heat)
+    [image] = ax.images
+    assert image.get_extent() == [0, 64, 64, 0]
+    light = image.get_array().sum(-1)
+    row, column = np.unravel_index(light.argmax(), light.shape)
+    assert (row // 32, column // 32) == peak
+    plt.close()
+
+
+def test_under_an_empty_map_the_picture_is_grey_and_dark():
+    picture = torch.zeros(3, 8, 8, dtype=torch.uint8)
+    picture[0, :, 4:] = 240
+    _, ax = plt.subplots()
+    heat_over(ax, picture, -torch.ones(2, 2))
+    drawn = ax.images[0].get_array()
+    assert np.allclose(drawn[:, :64], drawn[0, 0])
+    assert np.allclose(drawn[:, 64:] - drawn[:, :64], 0.35 * 5 / 16)
+    plt.close()
