@@ -173,8 +173,8 @@ def heat_over(ax: Axes, picture: Tensor, heat: Tensor, title: str = "") -> None:
     colours = plt.get_cmap("inferno")((10 * share).round().numpy() / 10)[..., :3]
     shades = (16 * grey).round().numpy()[..., None] / 16
     side = picture.shape[-1]
-    place = {"extent": (0, side, side, 0), "interpolation": "nearest"}
-    ax.imshow(0.35 * shades + 0.65 * colours, **place)
+    mixed = 0.35 * shades + 0.65 * colours
+    ax.imshow(mixed, extent=(0, side, side, 0), interpolation="nearest")
     ax.set_title(title, fontsize=13)
     ax.set_axis_off()
 
