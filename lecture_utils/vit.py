@@ -14,7 +14,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -82,11 +82,6 @@ def _backbone(tensors: dict[str, Tensor], users: dict[str, str]) -> dict[str, Te
 FLOAT = 1
 
 
-class Field(NamedTuple):
-    number: int
-    value: int | memoryview
-
-
 def read_onnx(content: bytes) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The float tensors of an ONNX model, and the operation that takes each input.
 
@@ -94,23 +89,24 @@ def read_onnx(content: bytes) -> tuple[dict[str, Tensor], dict[str, str]]:
     with their numbers as raw little-endian bytes.
     """
     tensors, users = {}, {}
-    for field in _fields(memoryview(content)):
-        for part in _fields(field.value) if field.number == 7 else ():
-            if part.number == 1:
-                node = list(_fields(part.value))
-                name = next((str(v, "utf-8") for n, v in node if n == 3), "")
-                users |= {str(v, "utf-8"): name for n, v in node if n == 1}
-            elif part.number == 5:
-                tensor = list(_fields(part.value))
-                last = dict(tensor)
-                if last[2] == FLOAT:
-                    shape = [value for number, value in tensor if number == 1]
-                    numbers = np.frombuffer(last[9], "<f4").reshape(shape)
-                    tensors[str(last[8], "utf-8")] = torch.tensor(numbers)
+    graph = dict(_fields(memoryview(content)))[7]
+    for number, part in _fields(graph):
+        if number == 1:
+            node = list(_fields(part))
+            name = next((str(v, "utf-8") for n, v in node if n == 3), "")
+            users |= {str(v, "utf-8"): name for n, v in node if n == 1}
+        elif number == 5:
+            tensor = list(_fields(part))
+            last = dict(tensor)
+            if last[2] == FLOAT:
+                shape = [value for n, value in tensor if n == 1]
+                values = np.frombuffer(last[9], "<f4").reshape(shape)
+                tensors[str(last[8], "utf-8")] = torch.tensor(values)
     return tensors, users
 
 
-def _fields(message: memoryview) -> Iterator[Field]:
+def _fields(message: memoryview) -> Iterator[tuple[int, Any]]:
+    """Number and value of each field: a whole number, or a part of the message."""
     at = 0
     while at < len(message):
         key, at = _varint(message, at)
@@ -120,7 +116,7 @@ def _fields(message: memoryview) -> Iterator[Field]:
         else:
             size, at = _varint(message, at) if kind == 2 else ({1: 8, 5: 4}[kind], at)
             value, at = message[at : at + size], at + size
-        yield Field(key >> 3, value)
+        yield key >> 3, value
 
 
 def _varint(message: memoryview, at: int) -> tuple[int, int]:

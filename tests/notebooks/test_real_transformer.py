@@ -13,7 +13,7 @@ from lecture_utils.reference import rename, same_as
 from tools.definitions import definitions
 
 pytestmark = pytest.mark.usefixtures("float64")
-SMALL = {"D": 12, "HEADS": 3, "PATCH": 4, "GRID": 5, "DEPTH": 2}
+SMALL = {"DIM": 12, "HEADS": 3, "PATCH": 4, "GRID": 5, "DEPTH": 2}
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def small(lecture, monkeypatch) -> SimpleNamespace:
 
 def reference() -> torch.nn.Module:
     config = Dinov2Config(
-        hidden_size=SMALL["D"],
+        hidden_size=SMALL["DIM"],
         num_attention_heads=SMALL["HEADS"],
         num_hidden_layers=SMALL["DEPTH"],
         image_size=SMALL["GRID"] * SMALL["PATCH"],
