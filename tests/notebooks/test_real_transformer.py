@@ -213,8 +213,8 @@ def net(lecture) -> torch.nn.Module:
 def first_components(lecture, net) -> dict[str, torch.Tensor]:
     found = {}
     for name in lecture.SUBJECTS:
-        tokens, _ = lecture.looked(net, lecture.photo(name, 224))
-        found[name] = lecture.components(tokens[1:])[:, 0]
+        look = lecture.looked(net, lecture.photo(name, 224))
+        found[name] = lecture.components(look.tokens)[:, 0]
     return found
 
 
@@ -226,11 +226,12 @@ def test_a_shuffled_network_looks_everywhere(lecture, net, first_components, see
     lecture.names["far"] = far = torch.cdist(places, places)
     mixed = lecture.shuffled(net, seed)
     for name in lecture.SUBJECTS:
-        tokens, maps = lecture.looked(mixed, lecture.photo(name, 224))
-        ratio = lecture.on_subject(maps[-1, :, 0, 1:].mean(0), name)
-        assert abs(ratio - 1) < 0.1
-        assert ((lecture.distance(maps) / far.mean() - 1).abs() < 0.15).all()
-        theirs = lecture.auc(lecture.components(tokens[1:])[:, 0], name)
+        image = lecture.photo(name, 224)
+        look = lecture.looked(mixed, image)
+        assert abs(lecture.on_subject(look.rows[-1].mean(0), name) - 1) < 0.1
+        reach = lecture.reaches(mixed, image)
+        assert ((reach / far.mean() - 1).abs() < 0.15).all()
+        theirs = lecture.auc(lecture.components(look.tokens)[:, 0], name)
         assert lecture.auc(first_components[name], name) > theirs
 
 
