@@ -20,7 +20,7 @@ READY := .venv/.complete
 $(shell grep -qxF '$(CURDIR)' $(READY) 2>/dev/null && $(BIN)/python -c '' 2>/dev/null \
 	|| rm -f $(READY))
 
-.PHONY: help lab test seeds run edit slides pdf student stability bench lock clean
+.PHONY: help lab test weights seeds run edit slides pdf student stability bench lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*  ## /  make \1	/p' Makefile
@@ -35,6 +35,9 @@ test: $(READY)  ## check everything that CI checks
 	$(BIN)/ruff format --check
 	$(BIN)/ty check
 	$(BIN)/python -m pytest --nbval -n auto
+
+weights: $(READY)  ## fetch the weights of notebook 12, 90 MB
+	$(BIN)/python -m lecture_utils.vit
 
 seeds: $(READY)  ## try the claims on seeds that the notebooks do not show
 	$(BIN)/python -m pytest -n auto -m seeds

@@ -852,6 +852,20 @@ FAULTS: dict[str, list[Fault]] = {
             "dense_1=nn.Linear(7 * 7 * 64, 1023)",
         ),
     ],
+    "test_real_transformer -k that_of_transformers": [
+        Fault(
+            "12: the scale of a branch is forgotten",
+            "x = x + self.scale_1 * self.attn(self.ln_1(x))",
+            "x = x + self.attn(self.ln_1(x))",
+        ),
+    ],
+    "test_exercises -k 12.1": [
+        Fault(
+            "oracle 12.1: the first block comes last",
+            "[*reversed(blocks), identity]",
+            "[*blocks, identity]",
+        ),
+    ],
     "test_exercises -k 05.5": [
         Fault(
             "oracle 05.5: a wider band",

