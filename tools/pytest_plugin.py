@@ -17,19 +17,19 @@ from tools.pictures import changed_pictures, same_painter
 GIB = 2**30
 # Of a notebook alone, on a quiet machine. Test modules follow and fill the tail.
 SECONDS = {
-    "00_start": 15,
-    "01_tasks": 32,
-    "02_vgg": 31,
-    "03_googlenet": 27,
-    "04_resnet": 43,
-    "05_fpn_unet": 53,
-    "06_attention": 43,
-    "07_grad_cam": 47,
-    "08_self_attention": 29,
-    "09_swin": 24,
-    "10_positional_encoding": 32,
-    "11_mnist_activations": 43,
-    "12_real_transformer": 60,
+    "00_start": 8,
+    "01_tasks": 20,
+    "02_vgg": 44,
+    "03_googlenet": 48,
+    "04_resnet": 45,
+    "05_fpn_unet": 63,
+    "06_attention": 29,
+    "07_grad_cam": 49,
+    "08_self_attention": 34,
+    "09_swin": 17,
+    "10_positional_encoding": 20,
+    "11_mnist_activations": 46,
+    "12_real_transformer": 48,
 }
 NEEDS_WEIGHTS = {"12_real_transformer"}  # that `make weights` fetches
 OUTPUT_TIMEOUT = 60  # seconds until a printed line arrives; nbval's own are 5
