@@ -523,16 +523,18 @@ def test_a_cascade_ends_at_the_random_network(lecture, photos):
 def test_other_random_networks_find_nothing(lecture, photos):
     """Of 20 with other weights; the notebook shows three."""
     helmet = [lecture.PAIRS.index(("astronaut", name)) for name in lecture.ENGLISH[:3]]
-    likeness = {name: [] for name in lecture.CASCADE}
+    likeness, by_luck = {name: [] for name in lecture.CASCADE}, 0
     for seed in range(10, 30):
         blank = lecture.random_lite(seed)
         heat = lecture.last_maps(blank, *photos.task)
         assert lecture.pointing_hits(heat, photos.boxes).sum() <= 4
+        assert not lecture.pointing_hits(heat, photos.boxes)[helmet].all()
         energy = lecture.relative_energy(heat, photos.boxes)
-        assert energy[helmet].max() < 2.4, "less than the trained network's least"
+        by_luck += (energy[helmet] > 2.4).sum()  # as much as the trained network
         assert energy.median() < 1.6
         maps = lecture.cascade(photos.net, blank, *photos.task)
         for values, part in zip(likeness.values(), maps, strict=True):
             values += lecture.alike(part, photos.heat)
+    assert by_luck <= 5, "of 60 maps"
     for name, values in likeness.items():
         assert abs(sum(values) / len(values)) < 0.15, name
