@@ -83,16 +83,13 @@ def photo(source: str | Path | bytes, size: int) -> torch.Tensor:
             ``size`` that is not a positive int.
     """
     size = whole_number("size", size, 1)
-    square = _middle(transforms.pil_to_tensor(_read(source)))
+    image = transforms.pil_to_tensor(_read(source))
+    square = transforms.center_crop(image, [min(image.shape[1:])] * 2)
     # Processors differ in torchvision's uint8 code and in the last bits of float64.
     # Those must not decide between two bytes: many means end in exactly .5.
     small = transforms.resize(square.double(), [size, size], antialias=True)
     small = (small * 2**20).round() / 2**20
     return small.round().clamp(0, 255).to(torch.uint8)
-
-
-def _middle(image: torch.Tensor) -> torch.Tensor:
-    return transforms.center_crop(image, [min(image.shape[1:])] * 2)
 
 
 def _read(source: str | Path | bytes) -> Image.Image:
