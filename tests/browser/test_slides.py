@@ -153,7 +153,7 @@ PLANTED = {  # what is reported: what causes it
     "text of 12 px": text('<code style="font-size: 12px">x = 1</code>'),
     "contrast 2.8 : 1 — <span>": text('<span style="color: #999">Бледно</span>'),
     "of ::before": text(
-        '<div class="callout q" style="--callout: 200 200 200">?</div>'
+        '<style>.odd::before { content: "?"; color: #ccc }</style><p class="odd">Да</p>'
     ),
     "in a formula": text(r"$\color{yellow}{x}$"),
     "font serif": text('<span style="font-family: serif">Засечки</span>'),

@@ -38,6 +38,17 @@ from tools.paths import NOTEBOOKS, notebooks
 IGNORED_OUTPUTS = {
     "from lecture_utils.machine import check_environment",  # versions, memory
 }
+CALLOUTS = {  # kind: the label that its text begins with
+    "q": "Вопрос",
+    "a": "Ответ",
+    "note": "Замечание",
+    "def": "Определение",
+    "ex": "Пример",
+    "plus": "Плюс",
+    "minus": "Минус",
+    "pm": "Спорно",
+    "so": "Вывод",
+}
 SHOWN = ("slide", "subslide", "fragment", "")  # "": goes on with the slide
 HIDDEN = ("skip", "notes")
 MAX_BYTES = 2_000_000
@@ -332,6 +343,15 @@ def formulas_are_numbered_by_hand(nb: NotebookNode) -> Iterator[str]:
 
 
 @rule
+def callouts_are_labelled(nb: NotebookNode) -> Iterator[str]:
+    """In the text: readers without our style see neither colour nor kind."""
+    for name, cell in cells(nb, "markdown"):
+        for kind, text in re.findall(r'class="callout (.*?)">\s*(.{,20})', cell.source):
+            if not text.startswith(f"**{CALLOUTS.get(kind)}.**"):
+                yield f"{name}: a callout {kind} begins with {text}"
+
+
+@rule
 def text_is_set_in_russian(nb: NotebookNode) -> Iterator[str]:
     for name, cell in cells(nb, "markdown"):
         text = plain(cell.source)
@@ -444,6 +464,8 @@ def test_faulty_code_is_noticed(source: str, problem: str):
         (r"$$x \label{a}$$", "write \\tag{1}"),
         (r"\begin{equation}x\end{equation}", "use the form with *"),
         ("по формуле (7)", "formula (7) is mentioned"),
+        ('<div class="callout q">\n\nПочему?', "a callout q begins with Почему?"),
+        ('<div class="callout odd">\n\n**Ой.**', "a callout odd begins with **Ой.**"),
         ("[далее](05_нет.ipynb)", "there is no 05_нет.ipynb"),
         ("[выше](#Нет-такого)", "nothing is called #Нет-такого"),
         ("![](https://x.org/a.png)", "an image needs an alt text"),
