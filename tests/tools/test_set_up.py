@@ -21,6 +21,7 @@ case "$*" in
     "-m venv --clear .venv")
         mkdir -p .venv/bin && cp "$0" .venv/bin/python && cp "$0" .venv/bin/uv ;;
     "-m pip config get global.index-url") echo https://mirror.example/simple ;;
+    "cache dir") echo "${{CACHE-$CALLS.cache}}" ;;
     *"import lecture_utils"*) [ -z "${{BROKEN-}}" ] ;;
     *"import platform"*) exec "{sys.executable}" "$@" ;;
 esac
@@ -74,11 +75,44 @@ def test_nothing_is_installed_elsewhere(folder: Path):
 
 def test_uv_obeys_the_mirror_of_pip(folder: Path):
     _, calls, _ = make(folder)
-    uv = [call for call in calls if "/uv " in call]
+    uv = [call for call in calls if "/uv pip" in call]
     assert all("UV_DEFAULT_INDEX=https://mirror.example/simple" in call for call in uv)
     shutil.rmtree(folder / ".venv")
     _, calls, _ = make(folder, UV_DEFAULT_INDEX="https://own.example")
     assert not [call for call in calls if "mirror.example" in call]
+
+
+def test_a_configuration_of_pip_says_where_from_not_where_to(folder: Path):
+    _, calls, _ = make(folder, PIP_CONFIG_FILE="/etc/odd.conf")
+    [download] = [call for call in calls if " pip download " in call]
+    [install] = [call for call in calls if " pip --isolated install " in call]
+    assert "PIP_CONFIG_FILE=/etc/odd.conf" in download
+    assert "PIP_CONFIG_FILE=/dev/null" in install and " --no-index " in install
+
+
+def test_a_home_without_a_place_for_a_cache(folder: Path):
+    def caches(**variables: str) -> list[bool]:
+        _, calls, _ = make(folder, **variables)
+        shutil.rmtree(folder / ".venv")
+        return [
+            f"UV_CACHE_DIR={folder}/.venv/cache" in c for c in calls if "/uv pip" in c
+        ]
+
+    assert caches() == [False, False]
+    assert caches(CACHE="/dev/null/no folder") == [True, True]
+
+
+def test_wheels_instead_of_the_network(folder: Path):
+    _, calls, _ = make(folder, WHEELS="wheels")
+    fetching = [call for call in calls if "/uv pip" in call or " pip download " in call]
+    assert len(fetching) == 3
+    for call in fetching:
+        for setting in ("PIP_NO_INDEX=1", "UV_OFFLINE=1"):
+            assert setting in call
+        assert "PIP_FIND_LINKS=wheels" in call and "UV_FIND_LINKS=wheels" in call
+    shutil.rmtree(folder / ".venv")
+    _, calls, _ = make(folder)
+    assert not [call for call in calls if "UV_OFFLINE" in call]
 
 
 def test_what_does_not_start_is_not_complete(folder: Path):
