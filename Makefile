@@ -25,6 +25,11 @@ export UV_OFFLINE := 1
 export UV_FIND_LINKS := $(WHEELS)
 endif
 
+# Caches and Jupyter's files need a home that can be written to.
+ifneq ($(shell test -w "$$HOME" && echo yes),yes)
+export HOME := $(CURDIR)/.venv/home
+endif
+
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 READY := .venv/.complete
 # An environment that was moved, or has lost its Python, is made anew.

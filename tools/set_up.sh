@@ -61,10 +61,6 @@ install() {
         'uv>=0.9,<1' &&
         PIP_CONFIG_FILE=/dev/null $bin/python -m pip --isolated install --quiet \
             --no-index --find-links .venv/seed uv || return
-    # A home that cannot be written to (read-only, quota full) has no place for a cache.
-    cache=$($bin/uv cache dir)
-    mkdir -p "$cache" 2>/dev/null && [ -w "$cache" ] ||
-        export UV_CACHE_DIR="$PWD/.venv/cache"
     # uv does not read pip's settings: hand on the mirror of a university or a company.
     mirror=${PIP_INDEX_URL-$($bin/python -m pip config get global.index-url 2>/dev/null)}
     if [ -n "$mirror" ] && [ -z "${UV_DEFAULT_INDEX-}${UV_INDEX_URL-}" ]; then
