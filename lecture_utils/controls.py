@@ -13,8 +13,16 @@ from lecture_utils.data.photos import PHOTOS_RU
 _STATIC = files("lecture_utils") / "static"
 
 
+class _FileDrop(anywidget.AnyWidget):
+    """A field to click on or to drop a picture on; hands over ``name, content``."""
+
+    _esm = (_STATIC / "file_drop.js").read_text("utf-8")
+    description = traitlets.Unicode("Своя картинка: нажмите или бросьте её сюда")
+    description.tag(sync=True)
+
+
 class PhotoPicker(widgets.VBox):
-    """A menu of photos and a button that adds a picture of the reader's own to it.
+    """A menu of photos and a field that adds a picture of the reader's own to it.
 
     ``value`` is what `lecture_utils.data.photo` takes: a name or the content of a file.
     """
@@ -29,14 +37,9 @@ class PhotoPicker(widgets.VBox):
             description=description,
             style={"description_width": "initial"},
         )
-        self.upload = widgets.FileUpload(
-            accept="image/*",
-            description="Своя картинка…",
-            tooltip="Файл JPEG, PNG, WebP, GIF, BMP или TIFF",
-            layout={"width": "initial"},
-        )
-        self.upload.observe(self._add, "value")
-        super().__init__([self.menu, self.upload])
+        drop = _FileDrop()
+        drop.on_msg(lambda _, content, buffers: self.add(content["name"], buffers[0]))
+        super().__init__([self.menu, drop])
         self.value = value
         self.menu.observe(self._chosen, "value")
         self.observe(self._set, "value")
@@ -45,22 +48,22 @@ class PhotoPicker(widgets.VBox):
     def options(self) -> tuple:
         return self.menu.options
 
+    def add(self, name: str, file: bytes | memoryview) -> None:
+        """Put the picture in a file into the menu, under its name, and choose it."""
+        content = bytes(file)
+        # New options choose the first one for a moment: nobody shall draw that.
+        self.menu.unobserve(self._chosen, "value")
+        known = [option for option in self.menu.options if option[1] != content]
+        self.menu.options = [*known, (name, content)]
+        self.menu.value = content
+        self.menu.observe(self._chosen, "value")
+        self.value = content
+
     def _chosen(self, change: dict) -> None:
         self.value = change["new"]
 
     def _set(self, change: dict) -> None:
         self.menu.value = change["new"]
-
-    def _add(self, change: dict) -> None:
-        # New options choose the first one for a moment: nobody shall draw that.
-        self.menu.unobserve(self._chosen, "value")
-        for file in change["new"]:
-            content = bytes(file["content"])
-            known = [option for option in self.menu.options if option[1] != content]
-            self.menu.options = [*known, (file["name"], content)]
-            self.menu.value = content
-        self.menu.observe(self._chosen, "value")
-        self.value = self.menu.value
 
 
 class DigitPad(anywidget.AnyWidget):

@@ -1,6 +1,7 @@
 """Start of every notebook: seed, device, precision, style; and checked claims."""
 
 import ast
+import ctypes
 import os
 import random
 import sys
@@ -71,7 +72,14 @@ def setup(dtype: torch.dtype = torch.float64) -> torch.device:
     display(HTML(f"<style>{callouts}</style>"))
     if shell := get_ipython():
         shell.set_custom_exc((NameError, MemoryError, RuntimeError), _explain)
+        shell.events.register("post_run_cell", _return_memory)
     return device
+
+
+def _return_memory(_result: object) -> None:
+    """Give the system what the cell has freed; glibc would keep it for later cells."""
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
+        libc.malloc_trim(0)
 
 
 class _SameDraws(TorchDispatchMode):

@@ -137,6 +137,18 @@ CELL = """async index => {
     await notebook.scrollToItem(index, 'start');
     return notebook.widgets[index].node;
 }"""
+DROP = """async input => {
+    const canvas = document.createElement('canvas');
+    canvas.getContext('2d').fillRect(0, 0, 90, 90);
+    const blob = await new Promise(done => canvas.toBlob(done));
+    const dataTransfer = new DataTransfer();
+    dataTransfer.items.add(new File([blob], 'брошенный.png', {type: blob.type}));
+    for (const kind of ['dragover', 'drop']) {
+        const event = new DragEvent(kind, {dataTransfer, cancelable: true});
+        if (input.parentElement.dispatchEvent(event))
+            throw Error(`the browser would open the file: ${kind}`);
+    }
+}"""
 CHANGED = "([picture, before]) => picture.getAttribute('src') !== before"
 KERNEL_IS_CONNECTED = """() => {
     const session = globalThis.jupyterapp?.shell.currentWidget?.context?.sessionContext
@@ -148,7 +160,7 @@ KERNEL_IS_CONNECTED = """() => {
 
 def controls(cell: ElementHandle) -> list[ElementHandle]:
     return cell.query_selector_all(
-        ".noUi-handle, select, input, .widget-upload, canvas, "
+        ".noUi-handle, select, input, .file-drop, canvas, "
         ".widget-toggle-button:not(.mod-active)"
     )
 
@@ -165,10 +177,12 @@ def move(control: ElementHandle) -> None:
     """Give the control another value, with the mouse as in a hall."""
     kind = control.evaluate("element => element.tagName")
     page = control.owner_frame().page
-    if control.evaluate("e => e.matches('.widget-upload')"):
+    if control.evaluate("e => e.matches('.file-drop')"):
         with page.expect_file_chooser() as chooser:
             control.click()
         chooser.value.set_files([OWN_PHOTO | {"buffer": own_photo()}])
+    elif control.evaluate("e => e.matches('[type=file]')"):
+        control.evaluate(DROP)
     elif kind == "CANVAS":
         control.scroll_into_view_if_needed()
         box = control.bounding_box()
@@ -231,7 +245,7 @@ def test_runs_and_is_shown_from_top_to_bottom(notebook: Page, lecture: Path):
     wanted = [i for i, c in enumerate(cells) if slide_type(c) not in ("skip", "notes")]
     live = page.evaluate_handle(CELL, wanted[-1]).as_element()
     check_controls(page, live)
-    assert len(controls(live)) == 8  # the picker of photos is two
+    assert len(controls(live)) == 9  # the picker: a menu, a click, a drop
     seen: list[int] = []
 
     page.evaluate(START)

@@ -1,7 +1,5 @@
 """A photo of the reader's own and a digit drawn by hand, without a browser."""
 
-from datetime import UTC, datetime
-
 import pytest
 import torch
 
@@ -10,13 +8,10 @@ from lecture_utils.data import PHOTOS_RU, mnist, photo
 from lecture_utils.trained import trained
 from tests.package.test_photos import STRANGERS
 
-NOW = datetime.now(UTC)
 
-
-def uploaded(name: str, content: bytes) -> tuple:
-    """What the browser sends."""
-    file = {"name": name, "type": "image/png", "size": len(content)}
-    return (file | {"content": memoryview(content), "last_modified": NOW},)
+def send(picker: PhotoPicker, name: str, content: bytes) -> None:
+    """What the browser does with a file that was chosen or dropped."""
+    picker.children[1]._handle_custom_msg({"name": name}, [memoryview(content)])
 
 
 def test_the_menu_names_photos():
@@ -35,7 +30,7 @@ def test_a_picture_of_the_readers_own_joins_the_menu():
         ("б.png", b"second"),
         ("а.png", b"first"),
     ]:
-        picker.upload.value = uploaded(name, content)
+        send(picker, name, content)
         assert picker.value == content and picker.menu.label == name
     picker.menu.value = "cat"
     assert seen == [b"first", b"second", b"first", "cat"]
@@ -59,7 +54,7 @@ def test_the_network_answers_about_every_picture_that_is_uploaded():
     """Pictures of other packages, and the text that stands for a broken one."""
     real, picker, answered = trained(dtype=torch.float32), PhotoPicker(), 0
     for file in STRANGERS:
-        picker.upload.value = uploaded(file.name, file.read_bytes())
+        send(picker, file.name, file.read_bytes())
         try:
             answers = real.answers(photo(picker.value, 224))
         except ValueError as error:
