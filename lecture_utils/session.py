@@ -71,7 +71,7 @@ def setup(dtype: torch.dtype = torch.float64) -> torch.device:
     callouts = (files("lecture_utils") / "static/callouts.css").read_text("utf-8")
     display(HTML(f"<style>{callouts}</style>"))
     if shell := get_ipython():
-        shell.set_custom_exc((NameError,), _explain_missing_name)
+        shell.set_custom_exc((NameError, MemoryError, RuntimeError), _explain)
         shell.events.register("post_run_cell", _return_memory)
     return device
 
@@ -114,13 +114,28 @@ class _SameDraws(TorchDispatchMode):
         return tree_map_only(torch.Tensor, lambda x: x.to(there[0]), result)
 
 
-def _explain_missing_name(shell, kind, error, trace, tb_offset=None) -> None:
-    """Say after the traceback what a missing name means in a notebook."""
+def _explain(shell, kind, error, trace, tb_offset=None) -> None:
+    """Say after the traceback what a common error means in a notebook."""
     shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
-    print(
-        f"Имени «{error.name}» ещё нет: оно появляется в одной из клеток выше. "
-        "Выполните их — меню Run → Run All Above Selected Cell."
-    )
+    if isinstance(error, NameError):
+        print(
+            f"Имени «{error.name}» ещё нет: оно появляется в одной из клеток выше. "
+            "Выполните их — меню Run → Run All Above Selected Cell."
+        )
+    elif _out_of_memory(error):
+        print(
+            "Не хватило памяти: клетка попросила больше, чем отведено тетради. "
+            "Остальные переменные целы, других тетрадей это не касается. Уменьшите "
+            "размеры (пакет, картинку, сеть); если и прежние клетки не идут, начните "
+            "заново — меню Kernel → Restart Kernel."
+        )
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Python, NumPy, torch on CPU and GPU, and C++ say it each in its way."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return "you tried to allocate" in str(error) or "bad_alloc" in str(error)
 
 
 def _device(name: str) -> torch.device:

@@ -177,9 +177,10 @@ def _fetch(name: str, weights, file: Path, download: bool) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     try:
         torch.hub.download_url_to_file(weights.url, str(file), progress=False)
-    except OSError as error:
+    except Exception as error:  # of any kind: no network, a proxy, a full disk, …
         raise FileNotFoundError(
-            f"веса {name} ({size}) не скачались: {error}. {by_hand}"
+            f"веса {name} ({size}) не скачались ({type(error).__name__}: {error}). "
+            f"{by_hand}"
         ) from error
 
 
@@ -209,11 +210,12 @@ def _from_transformers(name: str, download: bool) -> Trained:
     try:
         net = AutoModelForImageClassification.from_pretrained(name, **local)
         processor = AutoImageProcessor.from_pretrained(name, **local)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # of any kind: a proxy, a package missing for it, …
         raise FileNotFoundError(
-            f"модели {name} нет ни в кэше, ни в такой папке. Запустите Python с "
-            f"HF_HUB_OFFLINE=0 и вызовите trained({name!r}, download=True). "
-            f"Библиотека говорит: {error}"
+            f"модель {name} не удалось взять ни из кэша, ни из такой папки, ни с Hub. "
+            f"Чтобы скачать, запустите Python с HF_HUB_OFFLINE=0 и вызовите "
+            f"trained({name!r}, download=True). "
+            f"Библиотека говорит: {type(error).__name__}: {error}"
         ) from error
     labels = net.config.id2label
     named = tuple(labels[number] for number in range(len(labels)))

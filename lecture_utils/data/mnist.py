@@ -51,7 +51,7 @@ def mnist(
         raise FileNotFoundError(f"Папки {source} нет. {HELP}")
     try:
         if str(source) == "hub":
-            parts = _from_parquet(HUB)
+            parts = _from_hub()
         elif any(folder.rglob("*.parquet")):
             with TemporaryDirectory() as cache:  # nothing is left in the reader's one
                 parts = _from_parquet(str(folder), cache)
@@ -59,11 +59,6 @@ def mnist(
             parts = _from_idx(folder)
     except FileNotFoundError:
         raise
-    except ConnectionError as error:
-        raise FileNotFoundError(
-            f"MNIST нет в кэше, и Hub недоступен ({error}). Запустите Python с "
-            f"HF_HUB_OFFLINE=0 и HF_DATASETS_OFFLINE=0. Или так. {HELP}"
-        ) from error
     except Exception as error:  # of any kind: three libraries read the files
         raise ValueError(
             f"{source}: файлы испорчены, или это не MNIST "
@@ -121,6 +116,17 @@ def _tensors(parts: list[Part], device: torch.device | str | None):
         x = torch.from_numpy(images).unsqueeze(1).to(device, torch.get_default_dtype())
         yield x / 255
         yield torch.from_numpy(labels).to(device, torch.int64, copy=True)
+
+
+def _from_hub() -> list[Part]:
+    try:
+        return _from_parquet(HUB)
+    except Exception as error:  # of any kind: a proxy, a package missing for it, …
+        raise FileNotFoundError(
+            f"MNIST не удалось взять ни из кэша, ни с Hub ({type(error).__name__}: "
+            f"{error}). Чтобы скачать, запустите Python с HF_HUB_OFFLINE=0 и "
+            f"HF_DATASETS_OFFLINE=0. Или так. {HELP}"
+        ) from error
 
 
 def _from_parquet(source: str, cache: str | None = None) -> list[Part]:

@@ -72,6 +72,31 @@ def test_cells_out_of_order(kernel: Kernel):
     assert kernel.run("street = 1\nprint(street)") == "1\n"
 
 
+# More than any computer has; C++ and a GPU cannot be asked for that everywhere.
+TOO_MUCH = {
+    "Python": "bytearray(10**15)",
+    "NumPy": "import numpy as np; np.ones(10**15)",
+    "torch": "import torch; torch.ones(10**15)",
+    "C++": "raise RuntimeError('std::bad_alloc')",
+    "GPU": "import torch; raise torch.OutOfMemoryError('CUDA out of memory')",
+}
+
+
+@pytest.mark.parametrize("source", TOO_MUCH.values(), ids=TOO_MUCH)
+def test_out_of_memory(kernel: Kernel, source: str):
+    kernel.run(START)
+    shown = kernel.run(f"kept = 1\n{source}")
+    assert "Error" in shown and "Не хватило памяти" in shown
+    assert kernel.run("print(kept)") == "1\n"
+
+
+def test_not_every_error_is_about_memory(kernel: Kernel):
+    kernel.run(START)
+    shown = kernel.run("import torch; torch.zeros(1).expand(2).add_(1)")
+    assert "RuntimeError" in shown and "single memory location" in shown
+    assert "Не хватило памяти" not in shown
+
+
 def test_restart_in_the_middle(kernel: Kernel):
     kernel.run(START)
     kernel.restart()

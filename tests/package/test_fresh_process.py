@@ -88,8 +88,8 @@ def test_waiting_threads_sleep(process):
 
 
 def test_data_without_a_network_say_so_and_write_nothing(process):
-    assert process.refusal.startswith("MNIST нет в кэше, и Hub недоступен")
-    assert "Запустите Python с HF_HUB_OFFLINE=0" in process.refusal
+    assert process.refusal.startswith("MNIST не удалось взять ни из кэша, ни с Hub")
+    assert "запустите Python с HF_HUB_OFFLINE=0" in process.refusal
     assert process.written == []
 
 

@@ -5,8 +5,10 @@ import io
 import struct
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
+import requests
 import torch
 from PIL import Image as Pillow
 
@@ -115,6 +117,27 @@ def test_broken_files_are_named(tmp_path):
     path.write_bytes(b"PAR1 and no more")
     with pytest.raises(ValueError, match=broken):
         mnist(folder)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ImportError("Using SOCKS proxy, but the 'socksio' package is not installed."),
+        httpx.ProxyError("407 Proxy Authentication Required"),
+        requests.exceptions.ProxyError("Unable to connect to proxy"),
+        FileNotFoundError("Dataset 'ylecun/mnist' doesn't exist on the Hub"),
+        ConnectionError("Couldn't reach 'ylecun/mnist' (LocalEntryNotFound)"),
+    ],
+    ids=repr,
+)
+def test_the_hub_out_of_reach(monkeypatch, error):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr("datasets.load_dataset", fail)
+    with pytest.raises(FileNotFoundError, match=r"ни с Hub.*HF_HUB_OFFLINE=0") as said:
+        mnist("hub")
+    assert str(error) in str(said.value) and "испорчены" not in str(said.value)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,10 @@
 """Networks trained on ImageNet: the package's own, and files whole, broken, missing."""
 
 import hashlib
+import http.client
 from pathlib import Path
 
+import httpx
 import pytest
 import torch
 from torch import nn
@@ -135,6 +137,31 @@ def test_no_network(catalogue):
     with pytest.raises(FileNotFoundError, match=r"не скачались.*положите в"):
         trained("tiny", download=True)
     assert not made.cached.exists()
+
+
+# What a proxy, or a package missing for it, makes of a download.
+NO_NETWORK = [
+    ImportError("Using SOCKS proxy, but the 'socksio' package is not installed."),
+    http.client.IncompleteRead(b""),
+    httpx.ProxyError("407 Proxy Authentication Required"),
+    ValueError("Unable to determine SOCKS version from socks://127.0.0.1:1080"),
+]
+
+
+@pytest.mark.parametrize("error", NO_NETWORK, ids=repr)
+def test_proxy(catalogue, monkeypatch, error):
+    def fail(*_, **__):
+        raise error
+
+    catalogue()
+    monkeypatch.setattr(torch.hub, "download_url_to_file", fail)
+    with pytest.raises(FileNotFoundError, match=r"не скачались.*положите в") as caught:
+        trained("tiny", download=True)
+    assert type(error).__name__ in str(caught.value)
+    model = "transformers.AutoModelForImageClassification.from_pretrained"
+    monkeypatch.setattr(model, fail)
+    with pytest.raises(FileNotFoundError, match=r"ни с Hub.*HF_HUB_OFFLINE=0"):
+        trained("some/model", download=True)
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>404</html>", "half"])

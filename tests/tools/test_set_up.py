@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(
 TEXT = "Makefile", "tools/set_up.sh", ".ci/run", "requirements.txt"
 # Stands in for every Python: notes how it is called, and makes .venv of itself.
 PYTHON = f"""#!/bin/sh
-echo "$0 $* | $(env | grep -E '^(UV|PIP|PYTHON)_?' | tr '\\n' ' ')" >> "$CALLS"
+echo "$0 $* | $(env | grep -E '^(UV|PIP|PYTHON|HOME)_?' | tr '\\n' ' ')" >> "$CALLS"
 case "$*" in
     "-m venv --clear .venv")
         mkdir -p .venv/bin && cp "$0" .venv/bin/python && cp "$0" .venv/bin/uv ;;
@@ -74,11 +74,42 @@ def test_nothing_is_installed_elsewhere(folder: Path):
 
 def test_uv_obeys_the_mirror_of_pip(folder: Path):
     _, calls, _ = make(folder)
-    uv = [call for call in calls if "/uv " in call]
+    uv = [call for call in calls if "/uv pip" in call]
     assert all("UV_DEFAULT_INDEX=https://mirror.example/simple" in call for call in uv)
     shutil.rmtree(folder / ".venv")
     _, calls, _ = make(folder, UV_DEFAULT_INDEX="https://own.example")
     assert not [call for call in calls if "mirror.example" in call]
+
+
+def test_a_configuration_of_pip_says_where_from_not_where_to(folder: Path):
+    _, calls, _ = make(folder, PIP_CONFIG_FILE="/etc/odd.conf")
+    [download] = [call for call in calls if " pip download " in call]
+    [install] = [call for call in calls if " pip --isolated install " in call]
+    assert "PIP_CONFIG_FILE=/etc/odd.conf" in download
+    assert "PIP_CONFIG_FILE=/dev/null" in install and " --no-index " in install
+
+
+def test_a_home_that_cannot_be_written_to(folder: Path):
+    ours = f" HOME={folder}/.venv/home "
+    assert not [call for call in make(folder)[1] if ours in call]
+    for home in ("/dev/null/no folder", ""):
+        shutil.rmtree(folder / ".venv")
+        _, calls, said = make(folder, HOME=home)
+        installs = [call for call in calls if " install " in call]
+        assert installs and all(ours in call for call in installs), said
+
+
+def test_wheels_instead_of_the_network(folder: Path):
+    _, calls, _ = make(folder, WHEELS="wheels")
+    fetching = [call for call in calls if "/uv pip" in call or " pip download " in call]
+    assert len(fetching) == 3
+    for call in fetching:
+        for setting in ("PIP_NO_INDEX=1", "UV_OFFLINE=1"):
+            assert setting in call
+        assert "PIP_FIND_LINKS=wheels" in call and "UV_FIND_LINKS=wheels" in call
+    shutil.rmtree(folder / ".venv")
+    _, calls, _ = make(folder)
+    assert not [call for call in calls if "UV_OFFLINE" in call]
 
 
 def test_what_does_not_start_is_not_complete(folder: Path):
