@@ -1,41 +1,63 @@
 """Exercises of notebook 07 (Grad-CAM)."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lecture_utils.exercises.cases import cases, random, randomised
+from lecture_utils.exercises.cases import cases, random
+
+
+def _gradient(silent: int, *shape: int) -> tuple[Tensor, Tensor]:
+    """A gradient and a map after ReLU, the first ``silent`` channels of it zero."""
+    A = random(*shape, seed=1).relu()
+    A[:, :silent] = 0
+    return random(*shape), A
 
 
 @cases(
     "07.1",
     dict.fromkeys(
-        [(2, 3, 4, 4), (1, 5, 3, 7), (4, 4, 4, 4)],
-        "У каждого канала каждой картинки своё число: среднее градиента "
-        "по строкам и столбцам карты, со знаком.",
-    ),
-    lambda *shape: (random(*shape),),
+        [(0, 2, 3, 4, 4), (0, 1, 5, 3, 7), (0, 4, 4, 4, 4)],
+        "У каждого канала каждой картинки своё число: градиент клетки берут столько "
+        "раз, какова её доля в яркости канала, и складывают.",
+    )
+    | {(1, 2, 3, 3, 2): "Первый канал молчит, а 0/0 даёт NaN: его вес — ноль."},
+    _gradient,
 )
-def channel_weights(G: Tensor) -> Tensor:
-    """Weights of the channels: mean of the gradient over the cells of the map."""
-    return G.mean((2, 3))
+def channel_weights(G: Tensor, A: Tensor) -> Tensor:
+    """Weights of the channels: the gradient averaged by brightness (XGrad-CAM)."""
+    return torch.nan_to_num((G * A).sum((2, 3)) / A.sum((2, 3)))
+
+
+def _two_layers(
+    B: int, C: int, hidden: int, outputs: int, h: int, w: int, classes: tuple
+) -> tuple[Tensor, nn.Module, Tensor]:
+    """Maps and a head some hidden units of which are closed, others at each picture."""
+    head = nn.Sequential(nn.Linear(C, hidden), nn.ReLU(), nn.Linear(hidden, outputs))
+    for seed, parameter in enumerate(head.parameters()):
+        parameter.data = random(*parameter.shape, seed=seed)
+    return random(B, C, h, w, seed=9).abs(), head, torch.tensor(classes)
 
 
 @cases(
     "07.2",
     dict.fromkeys(
-        [(2, 3, 5, 4, 6, (1, 4)), (3, 4, 4, 2, 2, (3, 0, 3)), (1, 6, 2, 3, 5, (1,))],
-        "Сложите каналы A с весами строки head.weight[класс картинки]. "
-        "Смещение одинаково во всех клетках и в карту не входит, ReLU здесь нет.",
+        [
+            (2, 3, 8, 5, 4, 6, (1, 4)),
+            (3, 4, 6, 4, 2, 2, (3, 0, 3)),
+            (1, 6, 4, 2, 3, 5, (1,)),
+        ],
+        "w — произведение строки второго слоя на матрицу первого, но только по "
+        "скрытым нейронам, которые у этой картинки открыты.",
     ),
-    lambda B, C, outputs, h, w, classes: (
-        random(B, C, h, w, seed=1).abs(),
-        randomised(nn.Linear(C, outputs)),
-        torch.tensor(classes),
-    ),
+    _two_layers,
 )
-def cam_from_head(A: Tensor, head: nn.Linear, classes: Tensor) -> Tensor:
-    """Channels of the map weighted by the rows of the linear layer."""
-    return torch.einsum("bc,bchw->bhw", head.weight[classes], A)
+def cam_of_two_layers(A: Tensor, head: nn.Sequential, classes: Tensor) -> Tensor:
+    """Channels weighted by the gradient of the score at their means."""
+    first, _, second = head
+    is_open = first(A.mean((2, 3))) > 0
+    w = (second.weight[classes] * is_open) @ first.weight
+    return (w[:, :, None, None] * A).sum(1)
 
 
 def _peaks(*cases: tuple) -> tuple[Tensor, Tensor]:
@@ -77,26 +99,32 @@ def box_hits(heat: Tensor, boxes: Tensor) -> Tensor:
     return (x1 < x) & (x < x2) & (y1 < y) & (y < y2)
 
 
-def _brightness(blank: int, *shape: int) -> tuple[Tensor, Tensor]:
+def _coarse(
+    blank: int, B: int, h: int, w: int, H: int, W: int
+) -> tuple[Tensor, Tensor]:
     """Maps that differ in brightness, the first ``blank`` of them without any."""
-    heat = random(*shape).abs() * torch.arange(1.0, shape[0] + 1)[:, None, None]
+    heat = random(B, h, w).abs() * torch.arange(1.0, B + 1)[:, None, None]
     heat[:blank] = 0
-    return heat, random(*shape, seed=1) > 0.3
+    return heat, random(B, H, W, seed=1) > 0.3
 
 
 @cases(
     "07.4",
     dict.fromkeys(
-        [(0, 3, 4, 6), (0, 1, 5, 5), (0, 4, 4, 4)],
-        "Для каждой картинки: сумма яркости внутри маски, делённая на сумму "
-        "по всей карте.",
+        [(0, 3, 2, 3, 8, 6), (0, 1, 3, 3, 5, 5), (0, 2, 7, 7, 48, 48)],
+        "Граница клетки проходит и внутри пикселя: тогда он принадлежит обеим, каждой "
+        "— своей частью.",
     )
-    | {(1, 2, 3, 3): "Первая карта пуста, а 0/0 даёт NaN: пустой карте верните ноль."},
-    _brightness,
+    | {(1, 2, 3, 3, 6, 9): "Первая карта пуста, а 0/0 даёт NaN: пустой верните ноль."},
+    _coarse,
 )
 def energy_inside(heat: Tensor, mask: Tensor) -> Tensor:
-    """Share of the brightness inside the mask; zero for a blank map."""
-    return (heat * mask).sum((1, 2)) / heat.sum((1, 2)).clamp(min=1e-30)
+    """Share of the brightness inside a finer mask; zero for a blank map."""
+    (h, w), (H, W) = heat.shape[1:], mask.shape[1:]
+    fine = mask.to(heat)[:, None].repeat_interleave(h, 2).repeat_interleave(w, 3)
+    inside = F.avg_pool2d(fine, (H, W))[:, 0]  # share of every cell in the mask
+    share = (heat * inside).sum((1, 2)) / heat.sum((1, 2))
+    return torch.nan_to_num(share)
 
 
 @cases(

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lecture_utils.exercises.cases import cases, check, random, randomised
-from lecture_utils.exercises.expect import Wrong, call, case, expect
+from lecture_utils.exercises.expect import Wrong, call, case, expect, parts
 
 
 @cases(
@@ -86,41 +86,47 @@ def pixel(
     return z.relu()[0, f, i, j]
 
 
-_Layers = OrderedDict[str, nn.Module]
+class _Net(nn.Module):
+    """A net that calls one layer twice and writes over its own maps."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.block = nn.Sequential(OrderedDict(conv=nn.Conv2d(2, 2, 3, padding=1)))
+        self.block.relu = nn.ReLU(inplace=True)
+        self.pool = nn.MaxPool2d(2)
+        self.head = nn.Linear(8, 4)
 
-def _network() -> nn.Module:
-    block = _Layers(conv=nn.Conv2d(2, 3, 3, padding=1), relu=nn.ReLU(inplace=True))
-    layers = _Layers(
-        block=nn.Sequential(block),
-        pool=nn.MaxPool2d(2),
-        flatten=nn.Flatten(),
-        head=nn.Linear(3 * 2 * 2, 4),
-    )
-    return randomised(nn.Sequential(layers))
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.pool(self.block(self.block(x))).flatten(1))
 
 
 @check("11.4")
 def watch(answer: Callable[[nn.Module, Tensor, list[str]], dict]) -> None:
-    """Outputs of named layers, by hooks that are removed afterwards."""
+    """Inputs and outputs of named layers, by hooks that are removed afterwards."""
     keys = (
         "Замыкание в цикле запоминает переменную, а не её значение: "
         "передайте имя аргументом, name=name."
     )
+    calls = "Слой вызван столько раз: у каждого вызова своя пара (вход, выход)."
     values = (
-        "Нужен выход слоя в том виде, в каком слой его отдал: сделайте "
-        "копию (clone), иначе ReLU с inplace=True перепишет его."
+        "Слой с inplace=True пишет поверх своего входа: копию (clone) входа делают до "
+        "слоя, а копию выхода — сразу после."
     )
     hooks = (
         "Сохраните то, что вернул register_forward_hook, и вызовите у него remove()."
     )
-    x, layer = random(2, 2, 4, 4, seed=9), _network().get_submodule
-    conv = layer("block.conv")(x)
-    pool = layer("pool")(conv.relu())
-    want = {"block.conv": conv, "block.relu": conv.relu(), "pool": pool}
-    want["head"] = layer("head")(pool.flatten(1))
+    net, x = randomised(_Net()), random(2, 2, 4, 4, seed=9)
+    conv, relu = net.block.conv, torch.relu
+    first, second = conv(x), conv(relu(conv(x)))
+    pooled = net.pool(relu(second))
+    want = {
+        "block.conv": [(x, first), (relu(first), second)],
+        "block.relu": [(first, relu(first)), (second, relu(second))],
+        "pool": [(relu(second), pooled)],
+        "head": [(pooled.flatten(1), net.head(pooled.flatten(1)))],
+    }
     for names in (["pool"], ["block.conv", "block.relu"], ["head", "block.conv"]):
-        net, given = _network(), f"names={names}"
+        net, given = randomised(_Net()), f"names={names}"
         with case(given, keys):
             # Hooks left behind are to be seen on the very network that was given.
             got = call(answer, net, x.clone(), [*names], copy=False)
@@ -128,8 +134,14 @@ def watch(answer: Callable[[nn.Module, Tensor, list[str]], dict]) -> None:
                 shown = list(got) if isinstance(got, dict) else type(got).__name__
                 raise Wrong(f"нужен словарь с этими ключами, а получено {shown!r}")
         for name in names:
-            with case(f"{given}: {name}", values):
-                expect(got[name], want[name])
+            with case(f"{given}: {name}", calls):
+                if not isinstance(got[name], list) or len(got[name]) != len(want[name]):
+                    raise Wrong(f"нужен список, длина которого {len(want[name])}")
+            for pair, right in zip(got[name], want[name], strict=True):
+                with case(f"{given}: {name}", values):
+                    before, after = parts(pair, "вход, выход")
+                    expect(before, right[0])
+                    expect(after, right[1])
         with case(given, hooks):
             left = [n for n, m in net.named_modules() if m._forward_hooks]
             if left:

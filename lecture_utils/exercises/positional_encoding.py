@@ -1,73 +1,73 @@
 """Exercises of notebook 10 (positional encoding)."""
 
+import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from lecture_utils.exercises.cases import cases, check, random
-from lecture_utils.exercises.expect import Wrong, call, case, expect, expect_form
+from lecture_utils.exercises.expect import call, case, expect, expect_form
 
 
 @cases(
     "10.1",
     dict.fromkeys(
-        [(8, 10_000.0), (2, 10_000.0), (6, 100.0), (512, 10_000.0)],
-        "Частота i — это base в степени −2i/d: первая равна 1, остальные "
-        "меньше. Проверьте знак, деление на d и то, что i идёт до d/2.",
+        [(100.0, 4), (1000.0, 6), (62831.853, 512), (50.0, 64)],
+        "Самая медленная пара — последняя, i = d/2 − 1: её длина волны 2π / ω, а "
+        "показатель у base — (d − 2)/d, не единица.",
     ),
 )
-def div_term(d: int, base: float) -> Tensor:
-    """Frequencies of the sinusoidal encoding."""
+def base_for(L: float, d: int) -> Tensor:
+    """Base whose slowest pair has a wave of L positions."""
+    return torch.tensor(L / math.tau) ** (d / (d - 2))
+
+
+def _frequencies(d: int, base: float = 10_000.0) -> Tensor:
     return base ** (-torch.arange(0, d, 2) / d)
 
 
 def _angles(positions: Tensor, d: int) -> Tensor:
-    return positions[:, None] * div_term(d, 10_000.0)
+    return positions[..., None] * _frequencies(d)
+
+
+def _halves(positions: Tensor, d: int) -> Tensor:
+    """Encoding of positions, sines first, then cosines."""
+    angles = _angles(positions, d)
+    return torch.cat([angles.sin(), angles.cos()], dim=-1)
+
+
+def _noisy(n: int, d: int, *places: int) -> tuple[Tensor, int]:
+    x = _halves(torch.tensor(places), d)
+    return x + 0.2 * random(*x.shape), n
 
 
 @cases(
     "10.2",
     dict.fromkeys(
-        [
-            (8, 0.0, 1.0, 2.0, 3.0),
-            (2, 7.0),
-            (6, 3.0, 50.0, 10.0),
-            (4, 0.5, -1.25, 99.75),
-        ],
-        "Столбец i — sin(pos·ω_i), столбец i + d/2 — cos того же угла; "
-        "позиции берутся из аргумента такими, какие есть.",
+        [(4, 8, 0, 1, 2, 3), (6, 2, 5), (60, 6, 3, 50, 10), (100, 16, 99, 0, 37, 36)],
+        "Посчитайте кодировки всех n позиций и сравните с ними каждую строку x: ближе "
+        "та, с которой скалярное произведение больше.",
     ),
-    lambda d, *positions: (torch.tensor(positions), d),
+    _noisy,
 )
-def encode_halves(positions: Tensor, d: int) -> Tensor:
-    """Sinusoidal encoding of real positions, sines first, then cosines."""
-    angles = _angles(positions, d)
-    return torch.cat([angles.sin(), angles.cos()], dim=-1)
+def nearest_position(x: Tensor, n: int) -> Tensor:
+    """Whole positions whose half-split encodings are the nearest."""
+    return torch.cdist(x, _halves(torch.arange(n), x.shape[1])).argmin(1)
 
 
-@check("10.3")
-def shift_halves(answer: Callable[[float, int], Tensor]) -> None:
-    """Matrix that shifts the half-split encoding by k."""
-    shift = (
-        "sin(a + b) = sin a·cos b + cos a·sin b. Синус пары i лежит в "
-        "строке i, её косинус — в строке i + d/2, угол пары — k·ω_i."
-    )
-    rotation = "На этих позициях матрица работает, но она не поворот."
-    positions = torch.tensor([0.0, 1.0, 2.5, 40.0])
-    for k, d in [(1, 2), (1, 4), (5, 8), (-3, 6), (0.5, 4)]:
-        given = f"k={k}, d={d}"
-        angles = k * div_term(d, 10_000.0)
-        c, s = angles.cos().diag(), angles.sin().diag()
-        want = torch.cat([torch.cat([c, s], 1), torch.cat([-s, c], 1)])
-        with case(given, "Нужна матрица d на d."):
-            got = call(answer, k, d)
-            expect_form(got, want)
-        with case(f"{given}: R @ PE(pos) для pos = {positions.tolist()}", shift):
-            shifted = encode_halves(positions + k, d)
-            expect(encode_halves(positions, d) @ got.T, shifted)
-        with case(given, rotation):
-            expect(got, want)
+@cases(
+    "10.3",
+    dict.fromkeys(
+        [(2, 10_000.0), (4, 10_000.0), (8, 100.0), (6, 10.0)],
+        "Производная sin(pos·ω) — это ω·cos(pos·ω). Синус пары i лежит в строке i, её "
+        "косинус — в строке i + d/2.",
+    ),
+)
+def speed_matrix(d: int, base: float) -> Tensor:
+    """Matrix that turns the half-split encoding into its derivative by position."""
+    w = _frequencies(d, base).diag()
+    return torch.cat([torch.cat([0 * w, w], 1), torch.cat([-w, 0 * w], 1)])
 
 
 def _pairs(n: int, d: int) -> Tensor:
@@ -99,32 +99,25 @@ def encode_video(answer: Callable[[int, int, int, int], Tensor]) -> None:
                 expect(third, want.expand(third.shape))
 
 
-@check("10.5")
-def rope_halves(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
-    """Rotary encoding with pairs (i, i + d/2)."""
-    inputs = [
-        ((1, 1, 4, 2), [0.0, 1.0, 2.0, 3.0]),
-        ((2, 3, 5, 8), [0.0, 1.0, 2.0, 3.0, 4.0]),
-        ((1, 2, 3, 6), [10.0, 11.0, 250.0]),
-    ]
-    length = "Первое число пары: a·cos − b·sin, второе: a·sin + b·cos."
-    pairs = (
-        "Пара — числа i и i + d/2; угол p·ω_i с частотой своей пары, "
-        "поворот против часовой стрелки, как в формуле (8)."
-    )
-    for shape, places in inputs:
-        x, positions = random(*shape), torch.tensor(places)
-        a, b = x.chunk(2, dim=-1)
-        angles = _angles(positions, shape[-1])
-        cos, sin = angles.cos(), angles.sin()
-        given = f"x формы {shape}, positions={places}"
-        with case(given, length):
-            got = call(answer, x, positions)
-            expect_form(got, x)
-            change = (got.norm(dim=-1) - x.norm(dim=-1)).abs().max().item()
-            if change > 1e-3:
-                raise Wrong(
-                    f"длина векторов изменилась на {change:.2g}: это не поворот"
-                )
-        with case(given, pairs):
-            expect(got, torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1))
+@cases(
+    "10.5",
+    dict.fromkeys(
+        [
+            (2, 1, 1, 4, 2, (0.0, 1.0, 2.0, 3.0)),
+            (8, 2, 3, 3, 8, (0.0, 1.0, 2.0, 7.0, 8.0, 9.0)),
+            (6, 2, 2, 2, 4, (10.0, 250.0, -3.5, 0.25)),
+        ],
+        "Первые r чисел — это векторы размерности r: частоты и половины считают по r, "
+        "а углы у каждого текста свои: (B, 1, N, r/2).",
+    ),
+    lambda d, B, h, N, r, places: (
+        random(B, h, N, d),
+        torch.tensor(places).view(B, N),
+        r,
+    ),
+)
+def partial_rope(x: Tensor, positions: Tensor, r: int) -> Tensor:
+    """Rotary encoding of the first r numbers, with positions of each text."""
+    z = torch.complex(x[..., : r // 2], x[..., r // 2 : r])
+    z = z * torch.exp(1j * _angles(positions, r)[:, None])
+    return torch.cat([z.real, z.imag, x[..., r:]], dim=-1)

@@ -90,25 +90,25 @@ def _mask_hint(got: Tensor, want: Tensor) -> str:
 @cases(
     "08.4",
     {
-        (2, 5, 5, 8, 1): "Одна голова — обычное внимание.",
-        (2, 5, 5, 8, 2): "Голова получает соседние d/h чисел от каждого слова: "
-        "view(B, N, h, d/h), потом transpose(1, 2).",
-        (1, 3, 7, 12, 4): "Запросов и ключей может быть разное число.",
-        (3, 4, 4, 6, 6): "Головы склеивают в том же порядке, в котором резали.",
+        (2, 5, 5, 4, 1, 1): "Одна голова — обычное внимание.",
+        (2, 5, 5, 3, 2, 2): "Групп столько, сколько голов: обычное многоголовое.",
+        (1, 3, 7, 2, 4, 1): "Группа одна: ключи и значения у всех голов общие.",
+        (3, 4, 2, 2, 6, 2): "Головы 0…h/g − 1 делят ключи группы 0, следующие — 1.",
     },
-    lambda B, n, m, d, h: (
-        random(B, n, d, seed=1),
-        random(B, m, d, seed=2),
-        random(B, m, d, seed=3),
+    lambda B, n, m, c, h, g: (
+        random(B, n, h * c, seed=1),
+        random(B, m, g * c, seed=2),
+        random(B, m, g * c, seed=3),
         h,
+        g,
     ),
 )
-def multi_head(q: Tensor, k: Tensor, v: Tensor, h: int) -> Tensor:
-    """Multi-head attention without the output projection."""
-    heads = []
-    for q_i, k_i, v_i in zip(*(x.chunk(h, -1) for x in (q, k, v)), strict=True):
-        heads.append((q_i @ k_i.mT / q_i.shape[-1] ** 0.5).softmax(-1) @ v_i)
-    return torch.cat(heads, -1)
+def grouped_heads(q: Tensor, k: Tensor, v: Tensor, h: int, g: int) -> Tensor:
+    """Attention of h heads that share g keys and values, without output projection."""
+    q = q.unflatten(-1, (g, h // g, -1))  # (B, n, g, h/g, c)
+    k, v = (x.unflatten(-1, (g, -1)) for x in (k, v))  # (B, m, g, c)
+    scores = torch.einsum("bngrc,bmgc->bgrnm", q, k) / q.shape[-1] ** 0.5
+    return torch.einsum("bgrnm,bmgc->bngrc", scores.softmax(-1), v).flatten(2)
 
 
 @cases(

@@ -10,20 +10,18 @@ from lecture_utils.exercises.cases import cases
 @cases(
     "09.1",
     {
-        (14, 14, 96, None): "MSA: 4·N·C² на проекции и 2·N²·C на внимание, N = h·w.",
-        (4, 6, 8, None): "Карта прямоугольная: токенов h·w, а не h².",
-        (14, 21, 96, 7): "W-MSA: у каждого из h·w запросов M² ключей.",
-        (5, 7, 8, 4): "Карта не делится на M: сначала дополните обе стороны вверх.",
-        (8, 9, 4, 3): "Дополняется только та сторона, которая не делится на M.",
-        (3, 3, 16, 7): "Карта меньше окна тоже дополняется — до одного окна M×M.",
+        (8, 8, 16, 4, 0): "Без сдвига окон (h / M)·(w / M), и в каждом M² токенов.",
+        (8, 12, 16, 4, 2): "Сдвинутая сетка начинается за s токенов до M: по каждой "
+        "оси неполное окно есть и в начале, и в конце.",
+        (10, 7, 8, 4, 1): "Последнее окно кончается за картой, если остаток неполон.",
+        (9, 9, 8, 4, 1): "Если h − s делится на M, неполное окно — только первое.",
+        (3, 3, 16, 7, 3): "Окно больше карты: нули дополняют его до M×M.",
     },
 )
-def attention_cost(h: int, w: int, C: int, M: int | None) -> int:
-    """Multiply-adds of MSA (M is None) or of W-MSA on a padded map."""
-    rows, cols = (h, w) if M is None else (-(-h // M) * M, -(-w // M) * M)
-    tokens = rows * cols
-    keys = tokens if M is None else M * M
-    return 4 * tokens * C * C + 2 * tokens * keys * C
+def shifted_cost(h: int, w: int, C: int, M: int, s: int) -> int:
+    """Multiply-adds of attention in shifted windows, each completed with zeros."""
+    rows, columns = ((s > 0) + -(-(side - s) // M) for side in (h, w))
+    return rows * columns * (4 * M**2 * C**2 + 2 * M**4 * C)
 
 
 def _numbered(B: int, C: int, H: int, W: int) -> Tensor:
@@ -114,18 +112,18 @@ def mask_with_padding(H: int, W: int, M: int, s: int) -> Tensor:
 @cases(
     "09.6",
     {
-        (3, 3, 7, 7, 3): "В середине окно симметрично: от i − k//2 до i + k//2.",
-        (0, 0, 5, 5, 3): "В углу окно прижато: соседей по-прежнему k², без повторов.",
+        (3, 3, 7, 7, 3): "В середине видят и видимы одни и те же: окно симметрично.",
+        (0, 0, 5, 5, 3): "Угол видят k//2 + 1 запросов по каждой оси, а не k.",
+        (2, 1, 6, 8, 5): "Окна крайних запросов прижаты: токен k − 1 виден и первому.",
         (4, 1, 5, 8, 3): "Карта 5×8: номер токена — i·W + j, а не i·H + j.",
-        (1, 7, 6, 8, 5): "У правого края окно кончается последним столбцом.",
-        (5, 0, 6, 5, 5): "У нижнего края последняя строка окна — H − 1.",
-        (2, 4, 7, 7, 7): "Окно величиной с карту содержит все её токены.",
+        (3, 5, 7, 9, 5): "Второй край устроен, как первый.",
+        (2, 4, 7, 7, 7): "Окно величиной с карту: каждый видит каждого.",
     },
 )
-def neighbours_of(i: int, j: int, H: int, W: int, k: int) -> list[int]:
-    """Flat numbers of the k x k neighbours of one token; windows clamp at borders."""
-    rows, cols = (
-        sorted(sorted(range(size), key=lambda a: abs(a - place))[:k])
-        for place, size in ((i, H), (j, W))
+def watchers_of(i: int, j: int, H: int, W: int, k: int) -> list[int]:
+    """Flat numbers of the queries among whose k x k neighbours the token is."""
+    rows, columns = (
+        [q for q in range(n) if own in sorted(range(n), key=lambda a: abs(a - q))[:k]]
+        for own, n in ((i, H), (j, W))
     )
-    return [a * W + b for a in rows for b in cols]
+    return [a * W + b for a in rows for b in columns]
