@@ -189,7 +189,6 @@ wrong(
         _peak(heat)[1] + 1, _peak(heat)[0] + 1, boxes
     ),
     in_whole_boxes=lambda heat, boxes: hits_by_division(heat, boxes.long()),
-    in_rounded_boxes=lambda heat, boxes: hits_by_division(heat, boxes.round()),
     in_the_first_box=lambda heat, boxes: hits_by_division(
         heat, boxes[:1].expand(len(heat), -1)
     ),

@@ -22,6 +22,12 @@ def layer(side, c_in, c_out, k, stride, padding, *, divide=operator.floordiv, bi
 
 
 @right("11.1")
+def layer_by_places(side, c_in, c_out, k, stride, padding):
+    places = range(-padding, side + padding - k + 1, stride)
+    return [len(places), c_out * (c_in * k**2) + c_out]
+
+
+@wrong("11.1")
 def layer_by_building(side, c_in, c_out, k, stride, padding):
     with torch.device("meta"):
         conv = nn.Conv2d(c_in, c_out, k, stride, padding)
@@ -178,8 +184,20 @@ wrong(
     first_channel=lambda x, weight, *rest: pixel(x[:1], weight[:, :1], *rest),
     swapped_axes=lambda x, weight, bias, f, i, j: pixel(x, weight, bias, f, j, i),
 )
+
+
+def _conv(x, weight, bias):
+    layer = nn.Conv2d(*weight.shape[1::-1], weight.shape[-1], padding="same")
+    layer.weight.data, layer.bias.data = weight, bias
+    return layer(x).relu().detach()
+
+
 wrong(
     "11.3",
+    by_the_whole_map=lambda x, weight, bias, f, i, j: F.conv2d(
+        x[None], weight, bias, padding=weight.shape[-1] // 2
+    ).relu()[0, f, i, j],
+    by_a_layer=lambda x, weight, bias, f, i, j: _conv(x, weight, bias)[f, i, j],
     bias_after_relu=lambda x, weight, bias, f, i, j: (
         pixel(x, weight, 0 * bias, f, i, j) + bias[f]
     ),

@@ -5,6 +5,7 @@ from functools import partial
 
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from tests.answers import right, wrong
 
@@ -45,6 +46,19 @@ wrong(
     of_keys=lambda q, K, V: attend_by_matrices(q, K, K),
     averaged=lambda q, K, V: V.mean(0),
     as_a_row=lambda *given: attend_by_matrices(*given)[None],
+)
+
+
+def attention(Q, K, V):
+    """What the notebook calls so."""
+    A = (Q @ K.mT / Q.shape[-1] ** 0.5).softmax(-1)
+    return A @ V, A
+
+
+wrong(  # right values by the functions that the task forbids
+    "08.1",
+    by_torch=lambda q, K, V: F.scaled_dot_product_attention(q[None], K, V)[0],
+    by_the_notebook=lambda q, K, V: attention(q[None], K, V)[0][0],
 )
 
 
@@ -106,6 +120,19 @@ wrong(
     ),
     guarded_by_epsilon=lambda S, T: temperature(S, T) / (1 + 1e-6),
     in_half_precision=lambda S, T: temperature(S.half(), T).to(S),
+)
+wrong(  # right values by the functions that the task forbids
+    "08.2",
+    by_softmax=lambda S, T: torch.softmax(S / T, -1),
+    by_a_method=lambda S, T: (S / T).softmax(-1),
+    by_a_layer=lambda S, T: nn.Softmax(-1)(S / T),
+    by_log_softmax=lambda S, T: F.log_softmax(S / T, -1).exp(),
+    by_softmin=lambda S, T: F.softmin(-S / T, -1),
+    by_attention=lambda S, T: attention(
+        S[..., None, :] / T * S.shape[-1] ** 0.5,
+        torch.eye(S.shape[-1]),
+        torch.eye(S.shape[-1]),
+    )[0][..., 0, :],
 )
 
 
@@ -310,6 +337,26 @@ def patches_by_loop(x, P):
     return torch.stack(patches, 1)
 
 
+right("08.5", by_unshuffling=lambda x, P: F.pixel_unshuffle(x, P).flatten(2).mT)
+wrong(  # right values by the functions that the task forbids
+    "08.5",
+    by_unfold=lambda x, P: F.unfold(x, P, stride=P).mT,
+    by_a_layer=lambda x, P: nn.Unfold(P, stride=P)(x).mT,
+    by_a_method=lambda x, P: (
+        x.unfold(2, P, P)
+        .unfold(3, P, P)
+        .permute(0, 2, 3, 1, 4, 5)
+        .flatten(3)
+        .flatten(1, 2)
+    ),
+    by_convolution=lambda x, P: (
+        F.conv2d(x, torch.eye(x.shape[1] * P * P).unflatten(1, (-1, P, P)), stride=P)
+        .flatten(2)
+        .mT
+    ),
+)
+
+
 @wrong("08.5")
 def patches_offsets_first(x, P):
     B, C, H, W = x.shape
@@ -391,6 +438,20 @@ def _summed(q, chunks, maximum, start=-math.inf, rescaled=False):
 
 def _largest(top, s):
     return torch.maximum(top, s.max())
+
+
+@right("08.6")
+def chunks_by_next(q, chunks):
+    K, V = next(chunks)
+    top, z, total = torch.tensor(-torch.inf), 0 * V[0], torch.zeros(())
+    while K is not None:
+        s = K @ q / len(q) ** 0.5
+        new = torch.maximum(top, s.max())
+        e, rescale = torch.exp(s - new), torch.exp(top - new)
+        total, z = total * rescale + e.sum(), z * rescale + (e[:, None] * V).sum(0)
+        top = new
+        K, V = next(chunks, (None, None))
+    return z / total
 
 
 @wrong("08.6")
@@ -485,7 +546,4 @@ wrong(
     of_the_best_chunk=lambda q, chunks: max(
         ((K @ q).max().item(), attend_by_matrices(q, K, V)) for K, V in chunks
     )[1],
-    without_the_first=lambda q, chunks: (next(iter(chunks)), chunks_running(q, chunks))[
-        1
-    ],
 )
