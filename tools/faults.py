@@ -332,7 +332,7 @@ FAULTS: dict[str, list[Fault]] = {
     "test_exercises -k 08.6": [
         Fault(
             "oracle 08.6: a stream that may be kept",
-            "self._given += [weakref.ref(K), weakref.ref(V)]",
+            "self._made.append(ref(result))",
             "pass",
         ),
     ],
@@ -857,8 +857,8 @@ FAULTS: dict[str, list[Fault]] = {
     "test_exercises -k 12.1": [
         Fault(
             "oracle 12.1: the first block comes last",
-            "[*reversed(blocks), identity]",
-            "[*blocks, identity]",
+            ".relu().mean(1).flip(0):",
+            ".relu().mean(1):",
         ),
     ],
     "test_exercises -k 05.5": [
@@ -894,6 +894,20 @@ FAULTS: dict[str, list[Fault]] = {
             "oracle 04.3: frozen parameters pass",
             "if not new.requires_grad:",
             "if False:",
+        ),
+    ],
+    "test_exercises -k 11.4": [
+        Fault(
+            "oracle 11.4: hooks of others do not count",
+            'if _hooks(net) != before:\n                raise Wrong("хуки на сети',
+            'if False:\n                raise Wrong("хуки на сети',
+        ),
+    ],
+    "test_exercises -k 09.6": [
+        Fault(
+            "oracle 09.6: whom the token sees",
+            "own in sorted(range(n), key=lambda a: abs(a - q))[:k]",
+            "q in sorted(range(n), key=lambda a: abs(a - own))[:k]",
         ),
     ],
     "test_exercises -k 07.3": [

@@ -258,7 +258,7 @@ def attend_in_chunks(answer: Callable[[Tensor, _Chunks], Tensor], rng: Random) -
     }
     for given, (sizes, scale, hint) in inputs.items():
         N = sum(sizes)
-        q, K, V = random(4, seed=1), random(N, 4, seed=2), random(N, 3, seed=3)
+        q, K, V = random(5, seed=1), random(N, 5, seed=2), random(N, 3, seed=3)
         # Without a scale: all scores near -4000 / sqrt(d).
         K = K - 4000 * q / (q @ q) if scale is None else K * scale
         with case(given, hint):
@@ -268,7 +268,7 @@ def attend_in_chunks(answer: Callable[[Tensor, _Chunks], Tensor], rng: Random) -
             if chunks.left:
                 raise Wrong("прочитаны не все куски")
             # A chunk and what is computed of it; a dozen numbers from chunk to chunk.
-            room = (4 * max(sizes) * (4 + 3) + 12) * K.element_size()
+            room = (4 * max(sizes) * (5 + 3) + 12) * K.element_size()
             if chunks.most_kept > room:
                 raise Wrong(
                     f"между кусками в памяти {chunks.most_kept // K.element_size()} "

@@ -188,6 +188,12 @@ wrong(
     of_the_far_corner=lambda heat, boxes: _inside(
         _peak(heat)[1] + 1, _peak(heat)[0] + 1, boxes
     ),
+    with_centres_one_row_below=lambda heat, boxes: _inside(
+        _peak(heat)[1] + 0.5, _peak(heat)[0] + 1.5, boxes
+    ),
+    with_centres_one_row_above=lambda heat, boxes: _inside(
+        _peak(heat)[1] + 0.5, _peak(heat)[0] - 0.5, boxes
+    ),
     in_whole_boxes=lambda heat, boxes: hits_by_division(heat, boxes.long()),
     in_the_first_box=lambda heat, boxes: hits_by_division(
         heat, boxes[:1].expand(len(heat), -1)

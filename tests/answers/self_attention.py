@@ -124,7 +124,7 @@ wrong(
 wrong(  # right values by the functions that the task forbids
     "08.2",
     by_softmax=lambda S, T: torch.softmax(S / T, -1),
-    by_a_method=lambda S, T: (S / T).softmax(-1),
+    by_a_method=lambda S, T: S.div(T).softmax(-1),
     by_a_layer=lambda S, T: nn.Softmax(-1)(S / T),
     by_log_softmax=lambda S, T: F.log_softmax(S / T, -1).exp(),
     by_softmin=lambda S, T: F.softmin(-S / T, -1),
@@ -541,6 +541,9 @@ wrong(
     values_not_rescaled=partial(_rescaled, total_by=1, z_by=0),
     rescaled_twice=partial(_rescaled, total_by=1, z_by=2),
     rescaled_by_root=partial(_rescaled, total_by=0.5, z_by=0.5),
+    scaled_by_half=partial(
+        _rescaled, total_by=1, z_by=1, size=lambda q: (len(q) / 2) ** 2
+    ),
     scaled_by_two=partial(_rescaled, total_by=1, z_by=1, size=lambda q: 2 * len(q)),
     only_last=lambda q, chunks: attend_by_matrices(q, *list(chunks)[-1]),
     of_the_best_chunk=lambda q, chunks: max(
