@@ -257,6 +257,30 @@ FAULTS: dict[str, list[Fault]] = {
             "image[:, : min(image.shape[1:]), : min(image.shape[1:])]",
         ),
     ],
+    "test_exercises -k 'forbidden or building'": [
+        Fault(
+            "exercises: a ban does not see C functions",
+            "seen.append(name) if named(name) else None",
+            "None",
+        ),
+        Fault(
+            "exercises: a ban does not see Python functions",
+            "sys.setprofile(profile)",
+            "sys.setprofile(before)",
+        ),
+    ],
+    "test_exercises -k 'silent or seed'": [
+        Fault(
+            "exercises: what a silent case expects is told",
+            'text = "ответ неверен"',
+            "pass",
+        ),
+        Fault(
+            "exercises: the secret seed changes nothing",
+            "check(answer, Random(seed))",
+            "check(answer, Random(0))",
+        ),
+    ],
     "test_exercises -k unsolved": [
         Fault(
             "exercises: a stub is judged wrong",
@@ -267,7 +291,7 @@ FAULTS: dict[str, list[Fault]] = {
     "test_exercises -k spoil": [
         Fault(
             "exercises: the answer may spoil the input",
-            "deepcopy(args) if copy else args",
+            "deepcopy(args) if copy and not kept else args",
             "args",
         ),
     ],
@@ -299,7 +323,7 @@ FAULTS: dict[str, list[Fault]] = {
     "test_exercises -k wrong": [
         Fault(
             "exercises: no hint in the message",
-            "{given} — {text}. {hint}",
+            "{given} — {text}. {where}",
             "{given} — {text}.",
         ),
     ],
@@ -319,7 +343,9 @@ FAULTS: dict[str, list[Fault]] = {
     ],
     "test_exercises -k 04.5": [
         Fault(
-            "oracle 04.5: any share may be dropped", "> 6 * spread", "> 600 * spread"
+            "oracle 04.5: examples may share their fate",
+            "> 6 * right * (2 / n)",
+            "> 600 * right * (2 / n)",
         ),
     ],
     "test_exercises -k 06.5": [

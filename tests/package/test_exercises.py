@@ -484,6 +484,19 @@ def doubling():
     _TRIED.discard("99.1")
 
 
+# The exercises of 07-12 draw theirs as soon as they declare them.
+@pytest.mark.parametrize("number", [n for n in NUMBERS if n < "07"])
+def test_every_exercise_draws_other_inputs_for_another_seed(number, float64):
+    answer = next(p.values[1] for p in RIGHT if p.values[0] == number)
+
+    def asked(seed):
+        inputs = []
+        judge(number, lambda *args: inputs.append(str(args)) or answer(*args), seed)
+        return inputs
+
+    assert asked(1) == asked(1) != asked(2)
+
+
 def test_copied_values_do_not_pass_the_silent_case(doubling):
     verdict = judge("99.1", {1: 2, 0: 0}.get)
     assert "на случайном входе — функция ничего не вернула" in verdict
