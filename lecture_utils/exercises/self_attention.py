@@ -258,7 +258,7 @@ def attend_in_chunks(answer: Callable[[Tensor, _Chunks], Tensor], rng: Random) -
     }
     for given, (sizes, scale, hint) in inputs.items():
         N = sum(sizes)
-        q, K, V = random(5, seed=1), random(N, 5, seed=2), random(N, 3, seed=3)
+        q, K, V = random(5, seed=N), random(N, 5, seed=2), random(N, 3, seed=3)
         # Without a scale: all scores near -4000 / sqrt(d).
         K = K - 4000 * q / (q @ q) if scale is None else K * scale
         with case(given, hint):

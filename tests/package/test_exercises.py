@@ -2,6 +2,7 @@
 in different ways are accepted, and nothing a student hands in stops the notebook."""
 
 import random
+import re
 import signal
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -484,15 +485,14 @@ def doubling():
     _TRIED.discard("99.1")
 
 
-# The exercises of 07-12 draw theirs as soon as they declare them.
-@pytest.mark.parametrize("number", [n for n in NUMBERS if n < "07"])
+@pytest.mark.parametrize("number", NUMBERS)
 def test_every_exercise_draws_other_inputs_for_another_seed(number, float64):
     answer = next(p.values[1] for p in RIGHT if p.values[0] == number)
 
     def asked(seed):
         inputs = []
         judge(number, lambda *args: inputs.append(str(args)) or answer(*args), seed)
-        return inputs
+        return [re.sub("0x[0-9a-f]+", "", given) for given in inputs]
 
     assert asked(1) == asked(1) != asked(2)
 
