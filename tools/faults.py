@@ -262,6 +262,30 @@ FAULTS: dict[str, list[Fault]] = {
             "image[:, : min(image.shape[1:]), : min(image.shape[1:])]",
         ),
     ],
+    "test_exercises -k 'forbidden or building'": [
+        Fault(
+            "exercises: a ban does not see C functions",
+            "seen.append(name) if named(name) else None",
+            "None",
+        ),
+        Fault(
+            "exercises: a ban does not see Python functions",
+            "sys.setprofile(profile)",
+            "sys.setprofile(before)",
+        ),
+    ],
+    "test_exercises -k 'silent or seed'": [
+        Fault(
+            "exercises: what a silent case expects is told",
+            'text = "ответ неверен"',
+            "pass",
+        ),
+        Fault(
+            "exercises: the secret seed changes nothing",
+            "check(answer, Random(seed))",
+            "check(answer, Random(0))",
+        ),
+    ],
     "test_exercises -k unsolved": [
         Fault(
             "exercises: a stub is judged wrong",
@@ -272,7 +296,7 @@ FAULTS: dict[str, list[Fault]] = {
     "test_exercises -k spoil": [
         Fault(
             "exercises: the answer may spoil the input",
-            "deepcopy(args) if copy else args",
+            "deepcopy(args) if copy and not kept else args",
             "args",
         ),
     ],
@@ -304,7 +328,7 @@ FAULTS: dict[str, list[Fault]] = {
     "test_exercises -k wrong": [
         Fault(
             "exercises: no hint in the message",
-            "{given} — {text}. {hint}",
+            "{given} — {text}. {where}",
             "{given} — {text}.",
         ),
     ],
@@ -324,7 +348,9 @@ FAULTS: dict[str, list[Fault]] = {
     ],
     "test_exercises -k 04.5": [
         Fault(
-            "oracle 04.5: any share may be dropped", "> 6 * spread", "> 600 * spread"
+            "oracle 04.5: examples may share their fate",
+            "> 6 * right * (2 / n)",
+            "> 600 * right * (2 / n)",
         ),
     ],
     "test_exercises -k 06.5": [
@@ -337,7 +363,7 @@ FAULTS: dict[str, list[Fault]] = {
     "test_exercises -k 08.6": [
         Fault(
             "oracle 08.6: a stream that may be kept",
-            "self._given += [weakref.ref(K), weakref.ref(V)]",
+            "self._made.append(ref(result))",
             "pass",
         ),
     ],
@@ -862,8 +888,8 @@ FAULTS: dict[str, list[Fault]] = {
     "test_exercises -k 12.1": [
         Fault(
             "oracle 12.1: the first block comes last",
-            "[*reversed(blocks), identity]",
-            "[*blocks, identity]",
+            ".relu().mean(1).flip(0):",
+            ".relu().mean(1):",
         ),
     ],
     "test_exercises -k 05.5": [
@@ -899,6 +925,20 @@ FAULTS: dict[str, list[Fault]] = {
             "oracle 04.3: frozen parameters pass",
             "if not new.requires_grad:",
             "if False:",
+        ),
+    ],
+    "test_exercises -k 11.4": [
+        Fault(
+            "oracle 11.4: hooks of others do not count",
+            'if _hooks(net) != before:\n                raise Wrong("хуки на сети',
+            'if False:\n                raise Wrong("хуки на сети',
+        ),
+    ],
+    "test_exercises -k 09.6": [
+        Fault(
+            "oracle 09.6: whom the token sees",
+            "own in sorted(range(n), key=lambda a: abs(a - q))[:k]",
+            "q in sorted(range(n), key=lambda a: abs(a - own))[:k]",
         ),
     ],
     "test_exercises -k 07.3": [

@@ -23,7 +23,6 @@ from tools.notebooks import START
 from tools.paths import BUILD, notebooks
 
 OUT = BUILD / "student"
-MINUTES_PER_POINT = 5
 # What stands before START in copies that are opened alone. IPython would take $ and {}
 # of an address for names, a shell the rest.
 ADDRESS = re.compile(r"(git\+)?https://[\w.~:/@%+#=&?-]+")
@@ -39,7 +38,8 @@ POINTER = re.compile(
 ROW = re.compile(r"^\| (\d\d\.\d) \| (.+?) \| (\d+) \|$", re.MULTILINE)
 LIST = """# Упражнения лекции 6
 
-Балл — за каждые {minutes} минут, округляя вверх; всего {points} баллов, {total} минут.
+Балл — за минуту, без округлений: длинное упражнение весит больше ровно во столько раз,
+во сколько оно длиннее. Всего {points} баллов.
 Решения — в тетрадях папки `notebooks`, у студентов их нет (`make student`).
 
 | № | Задание | Тетрадь | Минут | Баллов |
@@ -74,7 +74,8 @@ def exercises(nb: NotebookNode) -> Iterator[tuple[str, str, int]]:
 
 
 def points(minutes: int) -> int:
-    return -(-minutes // MINUTES_PER_POINT)
+    """A point a minute: any rounding would pay one exercise better than another."""
+    return minutes
 
 
 def main() -> None:
@@ -88,9 +89,7 @@ def main() -> None:
         nbformat.write(without_solutions(nb, address), OUT / path.name)
         rows += [(*row, path.stem) for row in exercises(nb)]
     text = LIST.format(
-        minutes=MINUTES_PER_POINT,
         points=sum(points(minutes) for _, _, minutes, _ in rows),
-        total=sum(minutes for _, _, minutes, _ in rows),
     )
     for number, title, minutes, name in rows:
         text += f"| {number} | {title} | {name} | {minutes} | {points(minutes)} |\n"

@@ -1,14 +1,19 @@
 """Exercises judged by code: «решения пока нет», what is wrong and why, or «верно»."""
 
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from importlib import import_module
+from random import Random
 from typing import Any
 
+import numpy as np
 import torch
 
 from lecture_utils.exercises.cases import CHECKS
 from lecture_utils.exercises.expect import Unsolved, Wrong
 
+MORE = "Выполните клетку ещё раз — подсказка станет подробнее."
 _MODULES = {  # of the notebook's number
     "01": "tasks",
     "02": "vgg",
@@ -25,31 +30,40 @@ _MODULES = {  # of the notebook's number
 }
 
 
+_TRIED: set[str] = set()  # exercises that have had a wrong answer in this session
+
+
 def exercise(number: str, answer: Any) -> None:
-    """Print the verdict on the student's answer; number and errors as in `judge`."""
-    print(judge(number, answer))
+    """Print the verdict on the student's answer; number and errors as in `judge`.
+
+    The first wrong answer is told where it is wrong, the next one also how to mend it.
+    """
+    print(judge(number, answer, full=number in _TRIED))
 
 
-def judge(number: str, answer: Any) -> str:
+def judge(number: str, answer: Any, seed: int = 0, *, full: bool = True) -> str:
     """Verdict on the student's answer, in Russian; «✔ …» only for a right one.
 
     The notebook's own random numbers stay as they are.
 
     Args:
         number: notebook and exercise, as in ``"04.2"``.
+        seed: of the random cases, which the verdict does not tell.
+        full: tell the second half of a hint, too.
 
     Raises:
         KeyError: there is no such exercise.
     """
     check = _check(number)
     try:
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(0)
-            check(answer)
+        with _random_numbers_kept():
+            check(answer, Random(seed))
     except Unsolved:
         return f"… упражнение {number}: решения пока нет"
     except Wrong as wrong:
-        return f"✘ упражнение {number}: {wrong}"
+        _TRIED.add(number)
+        how = wrong.how if full else wrong.how and MORE
+        return f"✘ упражнение {number}: {wrong} {how}".rstrip()
     except Exception as error:  # nothing that a student returns stops the notebook
         return (
             f"✘ упражнение {number}: ответ не того вида — на нём проверка упала: "
@@ -58,7 +72,22 @@ def judge(number: str, answer: Any) -> str:
     return f"✔ упражнение {number}: верно"
 
 
-def _check(number: str) -> Callable[[Any], None]:
+@contextmanager
+def _random_numbers_kept() -> Generator[None]:
+    """Random numbers of torch, NumPy and Python are the same in every verdict."""
+    state, numpy_state = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(0)
+            random.seed(0)
+            np.random.seed(0)
+            yield
+    finally:
+        random.setstate(state)
+        np.random.set_state(numpy_state)
+
+
+def _check(number: str) -> Callable[[Any, Random], None]:
     """The check of an exercise; only the module of its notebook is imported."""
     if module := _MODULES.get(number[:2]):
         import_module(f"{__name__}.{module}")

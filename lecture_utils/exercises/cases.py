@@ -1,28 +1,38 @@
 """How an exercise is declared: its cases and its oracle, or a check of its own."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from inspect import signature
+from random import Random
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from lecture_utils.exercises.expect import call, case, expect
+from lecture_utils.exercises.bans import Ban
+from lecture_utils.exercises.expect import SILENT, Hint, Wrong, call, case, expect
 
-Check = Callable[[Any], None]
+Check = Callable[..., None]
 
 CHECKS: dict[str, Check] = {}  # filled by the modules of the notebooks
+SILENT_CASES = 3
+SILENT_HINT = (
+    "Примеры выше решены верно: либо решение подогнано под них, либо в нём упущен "
+    "какой-то случай."
+)
 
 
 def check(number: str) -> Callable[[Check], Check]:
     """Register a function that judges the answer to exercise ``number``.
 
-    It takes the student's answer (usually a function), raises `Unsolved` or `Wrong`,
+    It takes the student's answer (usually a function) and, if it has a second
+    parameter, the random numbers of its silent case; it raises `Unsolved` or `Wrong`,
     and returns when the answer is right.
     """
 
     def register(function: Check) -> Check:
-        CHECKS[number] = function
+        draws = len(signature(function).parameters) == 2
+        CHECKS[number] = function if draws else lambda answer, _: function(answer)
         return function
 
     return register
@@ -30,9 +40,14 @@ def check(number: str) -> Callable[[Check], Check]:
 
 def cases(
     number: str,
-    hints: Mapping[tuple, str],
+    hints: Mapping[tuple, Hint],
     inputs: Callable[..., tuple] | None = None,
     given: str = "",
+    *,
+    random_case: Callable[[Random], tuple] | None = None,
+    mistakes: Mapping[str, Callable] | None = None,
+    forbid: Ban | None = None,
+    kept: str = "",
     **how: Any,
 ) -> Callable[[Callable], Callable]:
     """Declare an exercise: the decorated function, its oracle, answers these cases.
@@ -44,21 +59,45 @@ def cases(
             in the precision of the moment.
         given: names a case, with braces for its values; by default the arguments
             do, by the names that they have in the oracle as in the notebook's stub.
+        random_case: draws a case that the verdict does not tell, tried last.
+        mistakes: a hint → the mistake that it is for, a function like the oracle; who
+            gets its value is told this instead of the hint of the case.
+        forbid, kept: as in `call`.
         how: options of `expect`.
     """
 
     def register(oracle: Callable) -> Callable:
+        def try_case(answer: Any, args: tuple, name: str, hint: Hint) -> None:
+            with case(name, hint):
+                got = call(answer, *args, forbid=forbid, kept=kept)
+            with case(name, _of_mistake(got, args, mistakes or {}, how) or hint):
+                expect(got, oracle(*args), **how)
+
         @check(number)
-        def check_cases(answer: Any) -> None:
+        def check_cases(answer: Any, rng: Random) -> None:
             for key, hint in hints.items():
                 args = inputs(*key) if inputs else key
                 name = given.format(*key) if given else describe(oracle, args)
-                with case(name, hint):
-                    expect(call(answer, *args), oracle(*args), **how)
+                try_case(answer, args, name, hint)
+            for draw in [random_case] * SILENT_CASES if random_case else []:
+                key = draw(rng)
+                args = inputs(*key) if inputs else key
+                try_case(answer, args, SILENT, SILENT_HINT)
 
         return oracle
 
     return register
+
+
+def _of_mistake(
+    got: Any, args: tuple, mistakes: Mapping[str, Callable], how: Mapping[str, Any]
+) -> str:
+    """The hint for the mistake whose value this is, if it is one that is known."""
+    for hint, mistake in mistakes.items():
+        with suppress(Wrong):
+            expect(got, mistake(*args), **how)
+            return hint
+    return ""
 
 
 def describe(function: Callable, args: tuple) -> str:

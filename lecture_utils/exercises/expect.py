@@ -3,20 +3,26 @@
 import ctypes
 import dis
 import math
-import random
-import time
+import signal
+import threading
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from copy import deepcopy
-from numbers import Real
-from threading import Event, Thread, get_ident
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-TIME_LIMIT = 30.0  # seconds of processor time for one call of the student's function
+from lecture_utils.exercises.bans import Ban
+
+TIME_LIMIT = 30.0  # seconds for one call of the student's function
+SILENT = ""  # the name of a case whose values are not told: copying them is no answer
+
+# What a task has to say to a mistake: all at once, or where it is and then how to mend
+# it, for those who tried once more.
+Hint = str | tuple[str, str]
 
 
 class Unsolved(Exception):
@@ -26,46 +32,98 @@ class Unsolved(Exception):
 class Wrong(Exception):
     """The answer is wrong; the message says how, `case` adds the input and a hint."""
 
+    how = ""  # the second half of the hint
+
+
+class Failed(Wrong):
+    """There is no answer to compare: an error, no end, no value, a broken ban."""
+
 
 @contextmanager
-def case(given: str, hint: str = "") -> Generator[None]:
-    """Say of what is wrong inside on which input it is so, and add a hint."""
+def case(given: str, hint: Hint = "") -> Generator[None]:
+    """Say of what is wrong inside on which input it is so, and add a hint.
+
+    Args:
+        given: the input; `SILENT` where the message is to say no more than that.
+    """
+    where, how = hint if isinstance(hint, tuple) else (hint, "")
     try:
         yield
     except Wrong as wrong:
         text = str(wrong).rstrip(".")
-        raise Wrong(f"{given} — {text}. {hint}".rstrip()) from wrong
+        if given == SILENT:
+            given = "на случайном входе"
+            if not isinstance(wrong, Failed):
+                text = "ответ неверен"
+        told = type(wrong)(f"{given} — {text}. {where}".rstrip())
+        told.how = how
+        raise told from wrong
 
 
-def call(answer: Any, *args: Any, copy: bool = True) -> Any:
-    """Call the student's function on copies of ``args``; errors become `Wrong`.
+def call(
+    answer: Any,
+    *args: Any,
+    copy: bool = True,
+    forbid: Ban | None = None,
+    kept: str = "",
+    failed: str = "функция упала",
+) -> Any:
+    """Call the student's function on copies of ``args``; errors become `Failed`.
 
     Args:
         copy: False where the check watches what becomes of the arguments themselves.
+        forbid: what the answer has to do without.
+        kept: the arguments themselves are handed over and have to stay as they are;
+            this is said where they do not.
+        failed: how an error is introduced.
 
     Raises:
         Unsolved: nothing is written yet: `...` or None for the function, `...` for its
             result, an empty body.
-        Wrong: not a function, an error in it, an endless loop, no ``return``.
+        Failed: not a function, an error in it, no end, no ``return``, a broken ban.
     """
     if answer is None or answer is ...:
         raise Unsolved
     if not callable(answer):
-        raise Wrong(f"нужна функция, а получено {type(answer).__name__}")
+        raise Failed(f"нужна функция, а получено {type(answer).__name__}")
+    given = deepcopy(args) if copy and not kept else args
+    before = deepcopy(args) if kept else args
     try:
-        with _time_limit(), _settings_kept():
-            result = answer(*(deepcopy(args) if copy else args))
+        with (
+            _time_limit(),
+            _settings_kept(),
+            forbid.watched(answer) if forbid else nullcontext([]) as forbidden,
+        ):
+            result = answer(*given)
     except Wrong:
         raise
     except Exception as error:
         if isinstance(error, NotImplementedError) and not error.args:
             raise Unsolved from None  # the student's own, not one of torch's
-        raise Wrong(f"функция упала: {type(error).__name__}: {error}") from error
+        raise Failed(f"{failed}: {type(error).__name__}: {error}") from error
     if result is ... or (result is None and _is_empty(answer)):
         raise Unsolved
+    if forbid and forbidden:
+        raise Failed(f"{forbid.text} (вызвано: {forbidden[0]})")
+    if kept and not all(map(_same, args, before)):
+        raise Failed(kept)
     if result is None:
-        raise Wrong("функция ничего не вернула: ответ отдаёт return, а не print")
+        raise Failed("функция ничего не вернула: ответ отдаёт return, а не print")
     return result
+
+
+def _same(new: Any, old: Any) -> bool:
+    """Is an argument as it was: a tensor, a module, a plain value?"""
+    if isinstance(new, nn.Module):
+        states = new.state_dict(), old.state_dict()
+        return (
+            str(new) == str(old)
+            and states[0].keys() == states[1].keys()
+            and all(map(_same, states[0].values(), states[1].values()))
+        )
+    if isinstance(new, Tensor):
+        return new.dtype == old.dtype and torch.equal(new, old)
+    return new == old
 
 
 def _is_empty(function: Any) -> bool:
@@ -77,26 +135,27 @@ def _is_empty(function: Any) -> bool:
 
 @contextmanager
 def _settings_kept() -> Generator[None]:
-    """Whatever the student's function switches is as before for the next cell."""
+    """Whatever the student's function switches is as before for the check."""
     gradients, dtype = torch.is_grad_enabled(), torch.get_default_dtype()
     threads = torch.get_num_threads()
-    drawn = random.getstate(), np.random.get_state()
     try:
         yield
     finally:
         torch.set_grad_enabled(gradients)
         torch.set_default_dtype(dtype)
         torch.set_num_threads(threads)
-        random.setstate(drawn[0])
-        np.random.set_state(drawn[1])
 
 
 def convolve(layer: Any, x: Tensor) -> Tensor:
-    """What the convolution that the student returned makes of ``x``, without graph."""
-    if not isinstance(layer, nn.Conv2d):
+    """What the convolution that the student returned makes of ``x``, without graph.
+
+    Nothing but its own numbers: no hook, no other ``forward``.
+    """
+    if type(layer) is not nn.Conv2d:
         raise Wrong(f"нужен nn.Conv2d, получено {type(layer).__name__}")
+    failed = f"свёртка, которую вернула функция, упала на входе {tuple(x.shape)}"
     with torch.no_grad():
-        return call(layer, x)
+        return call(nn.Conv2d.forward, layer, x, failed=failed)
 
 
 def parts(got: Any, names: str) -> list[Any]:
@@ -112,33 +171,58 @@ class _TooLate(BaseException):
 
 @contextmanager
 def _time_limit() -> Generator[None]:
-    """Stop an endless loop; unlike a signal, on Windows and in a background job too.
+    """Stop what does not end, asleep or not.
 
-    Processor time is counted, so that a busy machine makes no honest answer late.
-    It is the time of the whole process: no thread can read another one's everywhere.
+    C code is stopped when it returns to Python: a single call of torch that never
+    returns is beyond every limit inside the process, only the kernel's restart helps.
     """
-    student, done = get_ident(), Event()
+    try:
+        with _alarm() if _has_alarm() else _watch():
+            yield
+    except _TooLate:
+        raise Failed(
+            f"вычисление не закончилось за {TIME_LIMIT:g} с. Проверьте, что каждый "
+            "цикл когда-нибудь кончится и что лишней работы нет"
+        ) from None
 
-    def watch() -> None:
-        late = time.process_time() + TIME_LIMIT
-        very_late = time.monotonic() + 20 * TIME_LIMIT  # a loop that only sleeps
-        while not done.wait(TIME_LIMIT / 20):
-            if time.process_time() > late or time.monotonic() > very_late:
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                    ctypes.c_ulong(student), ctypes.py_object(_TooLate)
-                )
-                return
 
-    Thread(target=watch, daemon=True).start()
+def _has_alarm() -> bool:
+    """Signals reach the main thread only, and Windows has no alarm."""
+    main = threading.current_thread() is threading.main_thread()
+    return main and hasattr(signal, "setitimer")
+
+
+@contextmanager
+def _alarm() -> Generator[None]:
+    def ring(*_: Any) -> None:
+        raise _TooLate
+
+    handler = signal.signal(signal.SIGALRM, ring)
+    rest, interval = signal.setitimer(signal.ITIMER_REAL, TIME_LIMIT)
     try:
         yield
-    except _TooLate:
-        raise Wrong(
-            f"функция считает уже {TIME_LIMIT:g} с. Похоже на бесконечный цикл: "
-            "проверьте, что условие его конца когда-нибудь выполнится"
-        ) from None
     finally:
-        done.set()
+        signal.setitimer(signal.ITIMER_REAL, rest, interval)
+        signal.signal(signal.SIGALRM, handler)
+
+
+@contextmanager
+def _watch() -> Generator[None]:
+    """The same from another thread; it does not wake a sleeping function."""
+    student = threading.get_ident()
+
+    def stop() -> None:
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(
+            ctypes.c_ulong(student), ctypes.py_object(_TooLate)
+        )
+
+    timer = threading.Timer(TIME_LIMIT, stop)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def expect(
@@ -162,6 +246,9 @@ def expect(
     try:
         if kind and not isinstance(got, kind):
             raise Wrong(f"нужен {kind.__name__}, а получено {type(got).__name__}")
+        if isinstance(got, Tensor) and type(got) is not Tensor:
+            with torch._C.DisableTorchFunctionSubclass():  # its class may lie
+                got = got.detach().as_subclass(Tensor)
         if isinstance(want, Tensor):
             _expect_tensor(got, want)
         elif isinstance(want, list | tuple):
@@ -196,7 +283,7 @@ def _expect_tensor(got: Any, want: Tensor) -> None:
     if want.dim() == 0 and _is_number(got):
         got = torch.tensor(got, dtype=want.dtype)
     expect_form(got, want)
-    got, want = got.detach().as_subclass(Tensor), want.detach()
+    want = want.detach()
     if want.numel() == 0:
         return
     if want.is_floating_point():
@@ -216,7 +303,9 @@ def _expect_numbers(got: Any, want: list[int] | tuple[int, ...]) -> None:
     if isinstance(got, Tensor | np.ndarray):
         got = got.tolist()
     if not isinstance(got, list | tuple) or len(got) != len(want):
-        raise Wrong(f"нужно чисел: {len(want)}, а получено {_shown(got)}")
+        many = f"{len(want)} целых чисел (список)"
+        form = "пара целых чисел (кортеж)" if len(want) == 2 else many
+        raise Wrong(f"нужно: {form}, а получено {_shown(got)}")
     numbers = [_number(value) for value in got]
     if not all(map(_is_number, numbers)) or numbers != list(want):
         raise Wrong(f"получено {_shown(got)}, ожидалось {want}")
@@ -228,8 +317,17 @@ def _expect_number(got: Any, want: float, atol: float) -> None:
         raise Wrong(f"нужно число, а получено {_shown(got)}")
     exact = isinstance(want, int) or math.isinf(want)
     if not (number == want if exact else abs(number - want) <= atol):
-        form = _shown if exact else "{:.6g}".format
-        raise Wrong(f"получено {form(number)}, ожидалось {form(want)}")
+        texts = (f"{number}", f"{want}") if exact else _told_apart(number, want)
+        raise Wrong("получено {}, ожидалось {}".format(*texts))
+
+
+def _told_apart(got: float, want: float) -> list[str]:
+    """Both numbers, with as many digits as show that they differ."""
+    for digits in range(4, 18):
+        texts = [f"{number:.{digits}g}" for number in (got, want)]
+        if len(set(texts)) == 2:
+            break
+    return texts
 
 
 def _number(value: Any) -> Any:
@@ -237,7 +335,9 @@ def _number(value: Any) -> Any:
     if isinstance(value, Tensor | np.ndarray | np.generic) and not any(
         side != 1 for side in value.shape
     ):
-        return value.item()
+        value = value.item()
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        return int(value)  # a subclass may call itself equal to everything
     return value
 
 

@@ -2,26 +2,52 @@
 
 import math
 from collections.abc import Callable
+from random import Random
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lecture_utils.exercises.cases import cases, check, random, randomised
-from lecture_utils.exercises.expect import Wrong, call, case, convolve, expect, parts
+from lecture_utils.exercises.bans import BUILDING, Ban
+from lecture_utils.exercises.cases import (
+    SILENT_HINT,
+    cases,
+    check,
+    random,
+    randomised,
+)
+from lecture_utils.exercises.expect import (
+    SILENT,
+    Wrong,
+    call,
+    case,
+    convolve,
+    expect,
+    parts,
+)
 
 
 @cases(
     "05.1",
     {
-        (0, 0, 224, 224): "Рамке 224×224 отвечает уровень k₀ = 4.",
+        (0, 0, 224, 224): "Рамке 224×224 отвечает уровень 4.",
         (10, 20, 122, 132): "Сторона вдвое меньше — уровень на один ниже.",
         (100, 50, 548, 162): "Под логарифмом — корень из площади, √(wh).",
         (30, 40, 230, 240): "Округлять надо вниз, к меньшему целому.",
+        (0, 0, 500, 500): "Логарифм двоичный: сторона вдвое больше — уровень на один "
+        "выше.",
+        (0, 0, 100, 100): "Логарифм двоичный: 100/224 — это больше четверти, но меньше "
+        "половины.",
+        (0, 0, 1000, 50): "Под логарифмом — корень из площади: чуть меньше 224.",
         (300, 200, 340, 230): "Уровня ниже 2 нет: мелкие рамки берут из P₂.",
         (0, 0, 1200, 900): "Уровня выше 5 нет: крупные рамки берут из P₅.",
     },
     lambda *box: (torch.tensor(box, dtype=torch.float64),),
+    random_case=lambda rng: (
+        *(x := rng.uniform(0, 300), y := rng.uniform(0, 300)),
+        x + rng.uniform(60, 900),
+        y + rng.uniform(60, 900),
+    ),
 )
 def pyramid_level(box: Tensor) -> int:
     """Level of the pyramid for a box: equation (1) of the FPN paper, kept in 2..5."""
@@ -30,21 +56,44 @@ def pyramid_level(box: Tensor) -> int:
     return min(max(math.floor(4 + math.log2(side / 224)), 2), 5)
 
 
+ENLARGING = Ban(
+    "функциями увеличения пользоваться нельзя",
+    r"interpolate|_?upsampl|resize|grid_sample|zoom",
+)
+
+
 @cases(
     "05.2",
     {
         (2, 3, 4, 6): "Каждая клетка M должна повториться дважды по обеим осям.",
-        (4, 3, 7, 5): "H и W бывают нечётными: берите строки i·h // H.",
+        (4, 3, 7, 5): "H и W бывают нечётными: строке i отвечает строка i·h // H.",
+        (3, 2, 7, 5): "Из трёх строк — семь: 0, 0, 0, 1, 1, 2, 2. Повторять каждую "
+        "одинаковое число раз нельзя.",
         (3, 5, 8, 9): "H и W растут в разное и в нецелое число раз.",
         (3, 4, 3, 4): "Если размеры равны, увеличивать нечего.",
     },
     lambda h, w, H, W: (random(2, 3, h, w, seed=1), random(2, 3, H, W, seed=2)),
+    random_case=lambda rng: (
+        *(h := rng.randint(2, 6), w := rng.randint(2, 6)),
+        h + rng.randint(1, 9),
+        w + rng.randint(1, 9),
+    ),
+    forbid=ENLARGING,
+    kept="исходные карты изменены. Верните новую",
 )
 def top_down_step(M: Tensor, lateral: Tensor) -> Tensor:
     """Nearest-neighbour enlargement to the size of the lateral map, and the sum."""
     (h, w), (H, W) = M.shape[2:], lateral.shape[2:]
     rows, columns = torch.arange(H) * h // H, torch.arange(W) * w // W
     return lateral + M[:, :, rows[:, None], columns]
+
+
+def _size_and_depth(rng: Random) -> tuple[int, int]:
+    """Usually a size that fits: from the bottom upwards."""
+    size, depth = rng.randint(5, 20), rng.randint(1, 5)
+    for _ in range(depth):
+        size = 2 * size + 4
+    return size + rng.choice([0, 0, 0, 1, 2]), depth
 
 
 @cases(
@@ -56,10 +105,14 @@ def top_down_step(M: Tensor, lateral: Tensor) -> Tensor:
         (100, 2): "Внизу, между спуском и подъёмом, тоже две свёртки.",
         (30, 0): "Без пулингов остаются только две свёртки.",
         (573, 4): "Нечётная сторона перед пулингом — ответ 0.",
+        (571, 4): "Нечётную сторону не округляют ни вниз, ни вверх: ответ 0.",
         (576, 4): "Чётной сторона должна быть перед каждым пулингом.",
         (172, 4): "Ответ со стороной меньше 1 невозможен: верните 0.",
         (12, 2): "Карта исчезла ещё на спуске: верните 0.",
+        (18, 1): "Чётность нужна только перед пулингом: внизу сторона 7 годится.",
     },
+    random_case=_size_and_depth,
+    forbid=BUILDING,
 )
 def unet_output(size: int, depth: int) -> int:
     """Side of the answer of a U-Net without padding; 0 when the input does not fit."""
@@ -77,32 +130,45 @@ def unet_output(size: int, depth: int) -> int:
 
 
 @check("05.4")
-def split_conv(answer: Callable) -> None:
+def split_conv(answer: Callable, rng: Random) -> None:
     """A convolution of a concatenation as the sum of two convolutions."""
     hint = (
-        "Каналы входа — вторая ось весов: первые c относятся к skip. "
-        "Смещение должно войти в сумму один раз."
+        "Свёртка складывает вклады входных каналов: какие из них относятся к skip?",
+        "Каналы входа — вторая ось весов: первые c относятся к skip. Смещение должно "
+        "войти в сумму один раз.",
     )
-    for c, c_x, c_out in [(2, 2, 3), (3, 1, 2), (1, 4, 5)]:
+    secret = rng.randint(2, 5), rng.randint(6, 8), rng.randint(2, 5)
+    kept = "исходная свёртка изменена. Верните две новые"
+    for c, c_x, c_out in [(2, 2, 3), (3, 1, 2), (1, 4, 5), secret]:
         conv = randomised(nn.Conv2d(c + c_x, c_out, 3, padding=1))
         skip, x = random(2, c, 5, 6, seed=3), random(2, c_x, 5, 6, seed=4)
-        with case(f"c={c}, у x каналов {c_x}", hint):
-            pair = parts(call(answer, conv, c), "for_skip, for_x")
+        told = (c, c_x, c_out) != secret
+        given = f"c={c}, у x каналов {c_x}" if told else SILENT
+        with case(given, hint if told else SILENT_HINT):
+            pair = parts(call(answer, conv, c, kept=kept), "for_skip, for_x")
             got = [convolve(*both) for both in zip(pair, (skip, x), strict=True)]
             if any(layer.padding not in (1, (1, 1), "same") for layer in pair):
                 raise Wrong("дополнение у обеих свёрток — как у conv, padding=1")
             expect(got[0] + got[1], conv(torch.cat([skip, x], 1)))
 
 
-def _maps(name: str, r: int) -> tuple[Tensor, Tensor, int]:
+def _maps(name: str | int, r: int) -> tuple[Tensor, Tensor, int]:
     """An answer with 40 % of the pixels wrong, the true map and the argument r."""
     true = torch.zeros(9, 12, dtype=torch.int64)
-    if name == "одного класса":
-        return true, true, r
-    true[2:6, 3:8] = 2
+    if name in ("с квадратом", "с двумя прямоугольниками"):
+        true[2:6, 3:8] = 2
     if name == "с двумя прямоугольниками":
         true[6:, 8:] = 1
-    wrong = torch.rand(true.shape, generator=torch.Generator().manual_seed(r)) < 0.4
+    if name == "с тремя полосами":
+        true[:, 4:7], true[:, 7:] = 1, 2
+    if name == "с линией":
+        true[4, 2:10] = 1
+    seed = name if isinstance(name, int) else r
+    generator = torch.Generator().manual_seed(seed)
+    wrong = torch.rand(true.shape, generator=generator) < 0.4
+    if isinstance(name, int):
+        blocks = torch.randint(0, 3, (3, 4), generator=generator)
+        true = blocks.repeat_interleave(3, 0).repeat_interleave(3, 1)
     return torch.where(wrong, (true + 1) % 3, true), true, r
 
 
@@ -113,14 +179,27 @@ def _maps(name: str, r: int) -> tuple[Tensor, Tensor, int]:
         "стороны границы.",
         ("с квадратом", 1): "При r = 1 полоса шире на пиксель в каждую сторону и по "
         "диагонали.",
-        ("с двумя прямоугольниками", 0): "Соседи — сверху, снизу, слева и справа; "
-        "диагональ не считается.",
+        ("с двумя прямоугольниками", 0): "Соседи — сверху, снизу, слева и справа; по "
+        "диагонали и через край карты соседей нет.",
         ("с двумя прямоугольниками", 2): "Полоса — квадрат (2r+1)×(2r+1) вокруг "
         "граничных пикселей.",
-        ("одного класса", 1): "Границы нет — верните 1,0.",
+        ("с тремя полосами", 0): "Граница — между любыми двумя классами, не только "
+        "вокруг нулевого.",
+        ("с линией", 0): "Пиксель сравнивают с каждым соседом, а не соседей между "
+        "собой: линия в один пиксель вся граничная.",
+        ("одного класса", 1): "Границы нет — верните 1,0, каким бы ни был ответ.",
     },
     _maps,
     given="карта {}, r={}",
+    random_case=lambda rng: (rng.randrange(10**6), rng.randint(0, 2)),
+    mistakes={
+        "Это доля по всей карте, а нужна — в полосе.": lambda answer, true, r: (
+            (answer == true).double().mean().item()
+        ),
+        "Это доля ошибок, а нужна доля верных ответов.": lambda *given: (
+            1 - boundary_accuracy(*given)
+        ),
+    },
 )
 def boundary_accuracy(answer: Tensor, true: Tensor, r: int) -> float:
     """Share of right answers within r pixels of a border of the true map."""
@@ -134,21 +213,35 @@ def boundary_accuracy(answer: Tensor, true: Tensor, r: int) -> float:
     return (answer == true)[band].double().mean().item() if band.any() else 1.0
 
 
+CONVOLVING = Ban(
+    "свёртками пользоваться нельзя",
+    r"_?(fft)?conv(\d|n?d?_?transpose|olve|olution)",
+)
+
+
 @cases(
     "05.6",
     {
-        (4, 2, 2): "Длина выхода — (n − 1)·s + k; при k = s каждый накрыт один раз.",
-        (4, 3, 2): "Ядро i накрывает места от i·s до i·s + k − 1.",
-        (5, 4, 2): "У краёв ядер меньше, чем в середине.",
-        (3, 2, 3): "При k < s между ядрами остаются нули.",
-        (1, 5, 3): "Один пиксель входа — одно ядро.",
-        (6, 3, 1): "При шаге 1 ядра сдвинуты на один пиксель.",
+        (4, 2, 2, 0): "При k = s копии ядра стоят рядом: каждая — ядро, умноженное на "
+        "своё x[i].",
+        (4, 3, 2, 0): "Копия i занимает места от i·s до i·s + k − 1; где копии "
+        "перекрылись, они складываются.",
+        (3, 2, 3, 0): "При k < s между копиями остаются нули.",
+        (1, 5, 3, 0): "Один пиксель входа — одна копия ядра. Переворачивать его не "
+        "нужно.",
+        (5, 4, 2, 1): "p чисел срезают с каждого края.",
+        (6, 3, 1, 2): "p чисел срезают с каждого края.",
     },
+    lambda n, k, s, p: (random(n, seed=n), random(k, seed=k + 10), s, p),
+    random_case=lambda rng: (
+        rng.randint(4, 9),
+        rng.randint(3, 7),
+        rng.randint(2, 4),
+        rng.randint(0, 2),
+    ),
+    forbid=CONVOLVING,
 )
-def count_overlaps(n: int, k: int, s: int) -> list[int]:
-    """How many kernels cover each output of a transposed convolution in 1D."""
-    counts = [0] * ((n - 1) * s + k)
-    for i in range(n):
-        for position in range(i * s, i * s + k):
-            counts[position] += 1
-    return counts
+def transposed(x: Tensor, w: Tensor, s: int, p: int) -> Tensor:
+    """Transposed convolution in 1D."""
+    out = F.conv_transpose1d(x[None, None], w[None, None], stride=s, padding=p)
+    return out[0, 0]

@@ -1,6 +1,7 @@
 """Exercises of notebook 04 (residual connections)."""
 
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import torch
@@ -8,8 +9,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 
-from lecture_utils.exercises.cases import cases, check, random, randomised
+from lecture_utils.exercises.bans import BUILDING
+from lecture_utils.exercises.cases import (
+    SILENT_HINT,
+    cases,
+    check,
+    random,
+    randomised,
+)
 from lecture_utils.exercises.expect import (
+    SILENT,
     Wrong,
     call,
     case,
@@ -28,7 +37,15 @@ from lecture_utils.exercises.expect import (
         (64, 128, 1): "Проекция нужна и тогда, когда меняется только число каналов.",
         (64, 64, 2): "Проекция нужна и тогда, когда меняется только шаг.",
         (3, 7, 1): "Каналы входа и выхода входят в формулу по-разному.",
+        (128, 64, 1): "Проекция нужна и тогда, когда каналов становится меньше.",
+        (64, 64, 3): "Проекция нужна при любом шаге, кроме 1.",
     },
+    random_case=lambda rng: (
+        rng.randint(1, 9),
+        rng.randint(1, 9) * 10,
+        rng.randint(1, 4),
+    ),
+    forbid=BUILDING,
 )
 def block_parameters(c_in: int, c: int, stride: int) -> int:
     """Number of parameters of a basic block."""
@@ -37,21 +54,27 @@ def block_parameters(c_in: int, c: int, stride: int) -> int:
 
 
 @check("04.2")
-def permute_hidden(answer: Callable) -> None:
+def permute_hidden(answer: Callable, rng: Random) -> None:
     """Permutation of the hidden neurons of x -> W2 relu(W1 x + b1)."""
     hints = {
         "W1": "Нейрон — это строка W1: новая строка i — старая perm[i].",
         "b1": "У каждого нейрона своё смещение: оно едет вместе с ним.",
         "W2": "Выход нейрона умножается на столбец W2, а не строку.",
     }
-    for n, perm in [(3, [1, 2, 0]), (4, [2, 0, 3, 1]), (5, [4, 3, 2, 1, 0])]:
+    secret = rng.sample(range(6), 6)
+    for n, perm in [
+        (3, [1, 2, 0]),
+        (4, [2, 0, 3, 1]),
+        (5, [4, 3, 2, 1, 0]),
+        (6, secret),
+    ]:
         W1, b1, W2 = random(n, 2, seed=1), random(n, seed=2), random(3, n, seed=3)
-        given = f"n={n}, perm={perm}"
-        with case(given):
+        given = SILENT if perm is secret else f"n={n}, perm={perm}"
+        with case(given, "Ответ — тройка: return W1, b1, W2."):
             got = parts(call(answer, W1, b1, W2, torch.tensor(perm)), "W1, b1, W2")
         wants = W1[perm], b1[perm], W2[:, perm]
-        for part, want, name in zip(got, wants, hints, strict=True):
-            with case(f"{given}: {name}", hints[name]):
+        for part, want, (name, hint) in zip(got, wants, hints.items(), strict=True):
+            with case(given and f"{given}: {name}", hint if given else SILENT_HINT):
                 expect(part, want)
 
 
@@ -63,26 +86,49 @@ class _Narrow(ResNet):
 
 
 @check("04.3")
-def zero_init(answer: Callable[[nn.Module], nn.Module]) -> None:
+def zero_init(answer: Callable[[nn.Module], nn.Module], rng: Random) -> None:
     """Every residual block of a ResNet starts as the identity (or its projection)."""
-    for block, last in [(BasicBlock, "bn2"), (Bottleneck, "bn3")]:
-        before = randomised(_Narrow(block, [2, 1, 1, 1], num_classes=3))
-        given = f"сеть из {block.__name__}"
-        with case(given, "Верните саму сеть: return model."):
+    layers = [rng.randint(1, 2) for _ in range(4)]
+    inputs: dict[str, tuple[type[BasicBlock | Bottleneck], str, list[int]]] = {
+        "сеть из BasicBlock": (BasicBlock, "bn2", [2, 1, 1, 1]),
+        "сеть из Bottleneck": (Bottleneck, "bn3", [2, 1, 1, 1]),
+        SILENT: (Bottleneck, "bn3", layers),
+    }
+    for given, (block, last, layers) in inputs.items():
+        before = randomised(_Narrow(block, layers, num_classes=3))
+        hint = (
+            "Какой слой ветви последний и что он прибавляет к её ответу?",
+            f"Обнулите и weight, и bias последней нормировки ветви ({last}).",
+        )
+        with case(given, hint if given else SILENT_HINT):
             after = call(answer, before)
             if not isinstance(after, nn.Module) or (
                 before.state_dict().keys() != after.state_dict().keys()
             ):
                 raise Wrong("это не та же сеть")
-        hint = f"Обнулите и weight, и bias последней нормировки ветви ({last})."
         for name, module in after.named_modules():
             if isinstance(module, block):
                 x = random(2, module.conv1.in_channels, 8, 8).relu()
-                with case(f"{given}, блок {name}", hint), torch.no_grad():
+                on = given and f"{given}, блок {name}"
+                with case(on, hint if given else SILENT_HINT):
                     shortcut = x if module.downsample is None else module.downsample(x)
-                    expect(call(module, x), F.relu(shortcut))
+                    got = call(module, x, failed="блок упал")
+                    expect(got, F.relu(shortcut))
+                    _expect_learnable(got, getattr(module, last))
         with case(given):
             _expect_untouched(before, after, last)
+
+
+def _expect_learnable(got: Tensor, norm: nn.Module) -> None:
+    """Check that the branch can leave zero: a gradient reaches its normalisation."""
+    weights = [p for p in norm.parameters() if p.requires_grad]
+    if got.requires_grad and weights:
+        gradients = torch.autograd.grad(got.sum(), weights, allow_unused=True)
+        if any(g is not None and g.any() for g in gradients):
+            return
+    raise Wrong(
+        "ветвь не сможет обучаться: до её последней нормировки не доходит градиент"
+    )
 
 
 def _expect_untouched(before: nn.Module, after: nn.Module, last: str) -> None:
@@ -119,6 +165,7 @@ def _block(channels: int, size: int) -> tuple[Tensor, *tuple[nn.Module, ...]]:
         "после сложения ничего нет.",
     ),
     _block,
+    random_case=lambda rng: (rng.randint(2, 7), rng.randint(4, 8)),
 )
 def pre_activation(
     x: Tensor, bn1: nn.Module, conv1: nn.Module, bn2: nn.Module, conv2: nn.Module
@@ -128,7 +175,9 @@ def pre_activation(
 
 
 @check("04.5")
-def stochastic_depth(answer: Callable[[Tensor, float, bool], Tensor]) -> None:
+def stochastic_depth(
+    answer: Callable[[Tensor, float, bool], Tensor], rng: Random
+) -> None:
     """Residual branch dropped for whole examples, its mean kept."""
     y = random(4000, 2, 2, 2).abs() + 0.1
     hint = "Вне обучения ветвь не выключается и не масштабируется."
@@ -140,11 +189,19 @@ def stochastic_depth(answer: Callable[[Tensor, float, bool], Tensor]) -> None:
         "С вероятностью p пример выключается целиком, каждый сам по себе; "
         "остальные делят на 1 − p, чтобы среднее не изменилось."
     )
-    for p in (0.25, 0.6):
-        with case(f"p={p}, training=True", hint):
+    chance = (
+        "Жребий у каждого примера свой и при каждом вызове новый: не число "
+        "выключенных, а только вероятность задана заранее."
+    )
+    for p, told in ((0.25, True), (0.6, True), (rng.uniform(0.3, 0.7), False)):
+        given = f"p={p}, training=True" if told else SILENT
+        with case(given, hint if told else SILENT_HINT):
             got = call(answer, y, p, True)
             expect_form(got, y)
             _expect_dropped(got, y, p)
+        given = f"p={p}, пакет из 4 примеров, 400 вызовов" if told else SILENT
+        with case(given, chance if told else SILENT_HINT):
+            _expect_independent([call(answer, y[:4], p, True) for _ in range(400)], p)
 
 
 def _expect_dropped(got: Tensor, y: Tensor, p: float) -> None:
@@ -158,21 +215,50 @@ def _expect_dropped(got: Tensor, y: Tensor, p: float) -> None:
     expect(got[~whole], y[~whole] / (1 - p))
 
 
+def _expect_independent(calls: list[Tensor], p: float) -> None:
+    """Check the chance of every place and the spread of their number, to 6 sigma."""
+    dropped = torch.stack([(got == 0).flatten(1).all(1) for got in calls]).double()
+    n, places = dropped.shape
+    for place, share in enumerate(dropped.mean(0).tolist(), 1):
+        if abs(share - p) > 6 * (p * (1 - p) / n) ** 0.5:
+            raise Wrong(f"пример {place} выключен в доле вызовов {share:.2f}")
+    spread, right = dropped.sum(1).var().item(), places * p * (1 - p)
+    if abs(spread - right) > 6 * right * (2 / n) ** 0.5:
+        raise Wrong(
+            f"дисперсия числа выключенных примеров {spread:.2f}, а у независимых "
+            f"{right:.2f}"
+        )
+
+
 @check("04.6")
-def fold_bn(answer: Callable[[nn.Conv2d, nn.BatchNorm2d], nn.Conv2d]) -> None:
+def fold_bn(
+    answer: Callable[[nn.Conv2d, nn.BatchNorm2d], nn.Conv2d], rng: Random
+) -> None:
     """Convolution that equals convolution followed by BatchNorm in eval mode."""
-    hint = (
-        "BN: γ·(z − μ)/√(σ² + ε) + β. Проверьте, что учтены ε, μ "
-        "и смещение самой свёртки, а шаг и группы сохранены."
+    formula = (
+        "Запишите BN как z·a + b для каждого канала: чему равны a и b?",
+        "BN: γ·(z − μ)/√(σ² + ε) + β. Проверьте, что учтены ε, μ и смещение самой "
+        "свёртки.",
     )
+    geometry = (
+        "Всё остальное у новой свёртки как у старой: шаг, дополнение, группы, "
+        "прореживание (dilation)."
+    )
+    stride, padding = (1, rng.randint(1, 2)), (rng.randint(0, 2), 1)
     convs = {
-        "свёртка без смещения": nn.Conv2d(3, 4, 3, padding=1, bias=False),
-        "свёртка со смещением": nn.Conv2d(3, 4, 3, bias=True),
-        "шаг 2, две группы": nn.Conv2d(4, 6, 3, stride=2, groups=2, bias=False),
+        "свёртка без смещения": (nn.Conv2d(3, 4, 3, padding=1, bias=False), formula),
+        "свёртка со смещением": (nn.Conv2d(3, 4, 3, bias=True), formula),
+        "шаг 2, две группы": (
+            nn.Conv2d(4, 6, 3, stride=2, groups=2, bias=False),
+            geometry,
+        ),
+        "dilation=2": (nn.Conv2d(2, 3, 3, dilation=2), geometry),
+        SILENT: (nn.Conv2d(3, 5, (3, 2), stride, padding), SILENT_HINT),
     }
-    for given, conv in convs.items():
+    kept = "исходная свёртка или BN изменены. Верните новую свёртку"
+    for given, (conv, hint) in convs.items():
         bn = nn.BatchNorm2d(conv.out_channels, eps=0.1)
         pair = randomised(nn.Sequential(conv, bn))
         x = random(2, conv.in_channels, 7, 7)
         with case(given, hint):
-            expect(convolve(call(answer, conv, bn), x), pair(x))
+            expect(convolve(call(answer, conv, bn, kept=kept), x), pair(x))

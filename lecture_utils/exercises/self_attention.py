@@ -1,79 +1,110 @@
 """Exercises of notebook 08 (self-attention and ViT)."""
 
-import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from random import Random
+from typing import Any
+from weakref import ref
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from lecture_utils.exercises.cases import cases, check, random
-from lecture_utils.exercises.expect import Wrong, call, case, expect, expect_form
+from lecture_utils.exercises.bans import Ban
+from lecture_utils.exercises.cases import SILENT_HINT, cases, check, random
+from lecture_utils.exercises.expect import (
+    SILENT,
+    Wrong,
+    call,
+    case,
+    expect,
+    expect_form,
+)
+
+ATTENTION = Ban(
+    "готовую функцию внимания брать нельзя",
+    r".*(dot_product|multi_?head)_?attention",
+    ("attention",),
+)
+SOFTMAX = Ban(
+    "готовый softmax брать нельзя, в этом и задача",
+    r".*(softm(ax|in)|attention)",
+    ("attention",),
+)
+UNFOLD = Ban(
+    "нужно обойтись без unfold и свёртки",
+    r".*(unfold|im2col|conv\d|convol|conv_)",
+)
 
 
 @cases(
     "08.1",
     {
-        (6, 2, 2): "Оценки — K @ q, делённые на корень из длины запроса.",
+        (6, 2, 2): ("Вес слова — softmax оценок.", "Оценки — K @ q / √d."),
         (5, 9, 4): "Делят на √d, где d — длина запроса, а не число слов.",
+        (4, 3, 6): "Значения бывают и другой длины, чем запрос.",
         (1, 3, 2): "Если слово одно, его вес равен 1 и ответ — его значение.",
     },
     lambda N, d, m: (random(d, seed=1), random(N, d, seed=2), random(N, m, seed=3)),
+    random_case=lambda rng: tuple(rng.randint(2, 9) for _ in range(3)),
+    forbid=ATTENTION,
 )
 def attend(q: Tensor, K: Tensor, V: Tensor) -> Tensor:
     """Attention of one query."""
     return (K @ q / len(q) ** 0.5).softmax(-1) @ V
 
 
-@check("08.2")
-def softmax_T(answer: Callable[[Tensor, float], Tensor]) -> None:
+def _scores(centre: float, spread: float, T: float, *shape: int) -> tuple:
+    """Scores; every row around a centre of its own, the first around ``centre``."""
+    signs = 1 - 2 * (torch.arange(shape[0]) % 2).view(-1, *[1] * (len(shape) - 1))
+    return random(*shape, scale=spread) + centre * (signs if len(shape) > 1 else 1), T
+
+
+@cases(
+    "08.2",
+    {
+        (0, 1, 1.0, 6): "Доли — экспоненты, делённые на их сумму.",
+        (0, 1, 0.5, 6): "На T делят оценки, до экспоненты.",
+        (0, 1, 2.0, 2, 3, 4): "Сумма — по последней оси.",
+        (0, 1000, 1.0, 3, 5): (
+            "Экспонента тысячи — бесконечность.",
+            "Вычтите наибольшую оценку строки: доли от этого не изменятся.",
+        ),
+        (-2000, 1, 1.0, 5): "Все экспоненты стали нулями. Вычитают наибольшую оценку, "
+        "а не нуль.",
+        (1000, 1, 1.0, 2, 4): "Наибольшая оценка у каждой строки своя.",
+        (0, 10, 0.01, 5): "Сначала делят на T.",
+    },
+    _scores,
+    random_case=lambda rng: (
+        *(rng.choice([0, 1500]), rng.choice([1, 300]), rng.uniform(0.3, 3)),
+        *(rng.randint(2, 5) for _ in range(rng.randint(2, 3))),
+    ),
+    forbid=SOFTMAX,
+)
+def softmax_T(S: Tensor, T: float) -> Tensor:
     """Softmax of scores divided by a temperature, stable for large scores."""
-    far = torch.tensor([[1000.0], [-1000.0]])
-    inputs = [
-        ("S (6,), T=1", random(6), 1.0, "Доли — экспоненты, делённые на их сумму."),
-        ("S (6,), T=0.5", random(6), 0.5, "На T делят оценки, до экспоненты."),
-        ("S (2, 3, 4), T=2", random(2, 3, 4), 2.0, "Сумма — по последней оси."),
-        (
-            "S до 3000, T=1",
-            random(3, 5, scale=1000),
-            1.0,
-            "Экспонента тысячи — бесконечность. Вычтите наибольшую оценку строки: "
-            "доли от этого не изменятся.",
-        ),
-        (
-            "S около −2000, T=1",
-            random(5) - 2000,
-            1.0,
-            "Все экспоненты стали нулями. Вычитают наибольшую оценку, а не нуль.",
-        ),
-        (
-            "строки далеко друг от друга, T=1",
-            random(2, 4) + far,
-            1.0,
-            "Наибольшая оценка у каждой строки своя.",
-        ),
-        ("S до 30, T=0.01", random(5, scale=10), 0.01, "Сначала делят на T."),
-    ]
-    for given, S, T, hint in inputs:
-        with case(given, hint):
-            expect(call(answer, S, T), (S / T).softmax(-1))
+    return (S / T).softmax(-1)
 
 
 @check("08.3")
-def decoder_mask(answer: Callable[[Tensor, int], Tensor]) -> None:
+def decoder_mask(answer: Callable[[Tensor, int], Tensor], rng: Random) -> None:
     """Causal mask joined with the padding mask, True where attention may look."""
     form = (
         "Нужна логическая маска (torch.bool) формы (B, 1, N, N): фраза, место для "
         "голов, запрос, ключ."
     )
-    for lengths, N in [([4], 4), ([2, 4], 4), ([3, 1, 5], 6), ([1], 1)]:
+    drawn = [rng.randint(1, 8) for _ in range(rng.randint(2, 4))]
+    inputs = [([4], 4), ([2, 4], 4), ([3, 1, 5], 6), ([1], 1), (drawn, 9)]
+    for lengths, N in inputs:
         i, j = torch.arange(N)[:, None], torch.arange(N)
         want = (j <= i) & (j < torch.tensor(lengths)[:, None, None, None])
-        given = f"lengths={lengths}, N={N}"
-        with case(given, form):
+        silent = lengths is drawn
+        given = SILENT if silent else f"lengths={lengths}, N={N}"
+        with case(given, SILENT_HINT if silent else form):
             got = call(answer, torch.tensor(lengths), N)
             expect_form(got, want)
-        with case(given, _mask_hint(got, want)):
+        with case(given, SILENT_HINT if silent else _mask_hint(got, want)):
             expect(got, want)
 
 
@@ -90,25 +121,37 @@ def _mask_hint(got: Tensor, want: Tensor) -> str:
 @cases(
     "08.4",
     {
-        (2, 5, 5, 8, 1): "Одна голова — обычное внимание.",
-        (2, 5, 5, 8, 2): "Голова получает соседние d/h чисел от каждого слова: "
-        "view(B, N, h, d/h), потом transpose(1, 2).",
-        (1, 3, 7, 12, 4): "Запросов и ключей может быть разное число.",
-        (3, 4, 4, 6, 6): "Головы склеивают в том же порядке, в котором резали.",
+        (2, 5, 5, 4, 1, 1): "Одна голова — обычное внимание.",
+        (2, 5, 5, 3, 2, 2): (
+            "Групп столько же, сколько голов: это обычное многоголовое внимание.",
+            "Голова получает соседние c чисел от каждого слова, и склеивают головы в "
+            "том же порядке; делят на √c.",
+        ),
+        (1, 3, 7, 2, 4, 1): "Группа одна: ключи и значения у всех голов общие.",
+        (3, 4, 2, 2, 6, 2): (
+            "Какой группе принадлежит голова i?",
+            "Первые h/g голов смотрят на группу 0, следующие — на группу 1: повторите "
+            "каждую группу h/g раз подряд.",
+        ),
     },
-    lambda B, n, m, d, h: (
-        random(B, n, d, seed=1),
-        random(B, m, d, seed=2),
-        random(B, m, d, seed=3),
+    lambda B, n, m, c, h, g: (
+        random(B, n, h * c, seed=1),
+        random(B, m, g * c, seed=2),
+        random(B, m, g * c, seed=3),
         h,
+        g,
+    ),
+    random_case=lambda rng: (
+        *(rng.randint(2, 3), rng.randint(2, 6), rng.randint(2, 6), rng.randint(2, 5)),
+        *rng.choice([(4, 2), (6, 3), (6, 2), (8, 2)]),
     ),
 )
-def multi_head(q: Tensor, k: Tensor, v: Tensor, h: int) -> Tensor:
-    """Multi-head attention without the output projection."""
-    heads = []
-    for q_i, k_i, v_i in zip(*(x.chunk(h, -1) for x in (q, k, v)), strict=True):
-        heads.append((q_i @ k_i.mT / q_i.shape[-1] ** 0.5).softmax(-1) @ v_i)
-    return torch.cat(heads, -1)
+def grouped_heads(q: Tensor, k: Tensor, v: Tensor, h: int, g: int) -> Tensor:
+    """Attention of h heads that share g keys and values, without output projection."""
+    q = q.unflatten(-1, (g, h // g, -1))  # (B, n, g, h/g, c)
+    k, v = (x.unflatten(-1, (g, -1)) for x in (k, v))  # (B, m, g, c)
+    scores = torch.einsum("bngrc,bmgc->bgrnm", q, k) / q.shape[-1] ** 0.5
+    return torch.einsum("bgrnm,bmgc->bngrc", scores.softmax(-1), v).flatten(2)
 
 
 @cases(
@@ -116,59 +159,85 @@ def multi_head(q: Tensor, k: Tensor, v: Tensor, h: int) -> Tensor:
     {
         (1, 1, 4, 6, 2): "И патчи, и числа внутри патча идут по строкам, слева "
         "направо; слово — строка ответа.",
-        (2, 3, 4, 4, 2): "Внутри патча порядок (канал, строка, столбец).",
+        (2, 3, 4, 4, 2): (
+            "Внутри патча порядок (канал, строка, столбец).",
+            "Разрежьте оси H и W на «номер патча» и «место в нём», получится шесть "
+            "осей; потом переставьте их.",
+        ),
         (2, 3, 6, 12, 3): "Высота и ширина бывают разными: патчей H/P на W/P.",
         (1, 2, 5, 5, 5): "Патч во всю картинку — это сама картинка, вытянутая в ряд.",
         (1, 3, 2, 3, 1): "При P = 1 слово — это все каналы одного пикселя.",
     },
     lambda B, C, H, W, P: (random(B, C, H, W), P),
+    random_case=lambda rng: (
+        *(rng.randint(2, 3), rng.randint(2, 4)),
+        *((P := rng.randint(2, 3)) * rng.randint(2, 4), P * rng.randint(2, 5), P),
+    ),
+    forbid=UNFOLD,
 )
 def patchify(x: Tensor, P: int) -> Tensor:
     """Patches as vectors, in the order of a convolution kernel."""
     return F.unfold(x, P, stride=P).mT
 
 
-class _Stream:
-    """Pairs (K, V) that can be read once and are not to be kept."""
+class _Chunks(TorchDispatchMode):
+    """Pairs (K, V), each of which can be read once; sees what is kept of them.
+
+    Numbers are counted that tensors made inside hold when the next pair is asked for;
+    what an answer keeps as Python's own numbers is not seen.
+    """
 
     def __init__(self, K: Tensor, V: Tensor, sizes: list[int]):
+        super().__init__()
         self._parts = list(zip(K.split(sizes), V.split(sizes), strict=True))
-        self._given: list[weakref.ref] = []
-        self.most_alive = 0
-        self.read = 0
+        self._made: list[ref[Tensor]] = []
+        self.left = len(sizes)
+        self.most_kept = 0
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        while self.read < len(self._parts):
-            K, V = (part.clone() for part in self._parts[self.read])
-            self.read += 1
-            self._given += [weakref.ref(K), weakref.ref(V)]
-            alive = sum(part() is not None for part in self._given)
-            self.most_alive = max(self.most_alive, alive)
-            pair = K, V
-            del K, V
-            yield pair
-            del pair
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if isinstance(result, Tensor):
+            self._made.append(ref(result))
+        return result
 
-    def __len__(self) -> int:
-        return len(self._parts)
+    def __iter__(self) -> "_Chunks":
+        return self
+
+    def __next__(self) -> tuple[Tensor, Tensor]:
+        alive = (tensor for made in self._made if (tensor := made()) is not None)
+        storages = {tensor.untyped_storage().data_ptr(): tensor for tensor in alive}
+        kept = sum(tensor.untyped_storage().nbytes() for tensor in storages.values())
+        self.most_kept = max(self.most_kept, kept)
+        if not self.left:
+            raise StopIteration
+        K, V = self._parts[-self.left]
+        self.left -= 1
+        return K.clone(), V.clone()
 
 
 @check("08.6")
-def attend_in_chunks(answer: Callable[[Tensor, _Stream], Tensor]) -> None:
+def attend_in_chunks(answer: Callable[[Tensor, _Chunks], Tensor], rng: Random) -> None:
     """Exact attention of one query to a stream of keys and values."""
     inputs = {
         "один кусок из 4 слов": ([4], 1.0, "Для одного куска это обычное внимание."),
         "куски по 3, 2 и 4 слова": (
             [3, 2, 4],
             1.0,
-            "Знаменатель общий: копите и сумму экспонент, и взвешенную сумму, "
-            "а делите один раз в конце.",
+            (
+                "Знаменатель у всех кусков общий.",
+                "Копите и сумму экспонент, и взвешенную сумму, а делите один раз в "
+                "конце.",
+            ),
         ),
-        "куски по одному слову": (
-            [1] * 8,
+        "тридцать кусков по одному слову": (
+            [1] * 30,
             3.0,
-            "Когда наибольшая оценка выросла, прежние суммы домножают на "
-            "exp(старая − новая).",
+            (
+                "Наибольшая оценка растёт, и прежние суммы считаны от прежней.",
+                "Домножайте их на exp(старая − новая).",
+            ),
         ),
         "оценки в тысячи": (
             [2, 3, 2],
@@ -181,20 +250,28 @@ def attend_in_chunks(answer: Callable[[Tensor, _Stream], Tensor]) -> None:
             None,
             "Начинайте с наибольшей оценки −∞, а не с нуля.",
         ),
+        SILENT: (
+            [rng.randint(1, 4) for _ in range(rng.randint(12, 20))],
+            rng.uniform(1, 9),
+            SILENT_HINT,
+        ),
     }
     for given, (sizes, scale, hint) in inputs.items():
         N = sum(sizes)
-        q, K, V = random(4, seed=1), random(N, 4, seed=2), random(N, 3, seed=3)
+        q, K, V = random(5, seed=N), random(N, 5, seed=2), random(N, 3, seed=3)
         # Without a scale: all scores near -4000 / sqrt(d).
         K = K - 4000 * q / (q @ q) if scale is None else K * scale
-        stream = _Stream(K, V, sizes)
         with case(given, hint):
-            # Only this very stream knows what it has handed out.
-            expect(call(answer, q.clone(), stream, copy=False), attend(q, K, V))
-            if stream.read < len(stream):
+            with _Chunks(K, V, sizes) as chunks:
+                got = call(answer, q.clone(), chunks, copy=False)
+            expect(got, attend(q, K, V))
+            if chunks.left:
                 raise Wrong("прочитаны не все куски")
-            if stream.most_alive > 4:  # the new pair and the one just used
+            # A chunk and what is computed of it; a dozen numbers from chunk to chunk.
+            room = (4 * max(sizes) * (5 + 3) + 12) * K.element_size()
+            if chunks.most_kept > room:
                 raise Wrong(
-                    f"кусков в памяти: {stream.most_alive // 2}. Хранить их нельзя, "
-                    "помните только наибольшую оценку и две суммы"
+                    f"между кусками в памяти {chunks.most_kept // K.element_size()} "
+                    "чисел. Хранить куски нельзя, помните только наибольшую оценку и "
+                    "две суммы"
                 )

@@ -1,5 +1,7 @@
 """Exercises of notebook 09 (Swin and neighbourhood attention)."""
 
+from random import Random
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -7,23 +9,40 @@ from torch import Tensor
 from lecture_utils.exercises.cases import cases
 
 
+def _windows(rng: Random) -> tuple[int, int, int, int]:
+    """Height, width, side of a window, which divides neither, and shift."""
+    M = rng.randint(3, 7)
+    h, w = (M * rng.randint(1, 5) + rng.randint(1, M - 1) for _ in range(2))
+    return h, w, M, rng.randint(1, M - 1)
+
+
+def _map_and_windows(rng: Random) -> tuple:
+    h, w, M, s = _windows(rng)
+    return h, w, rng.randint(5, 40), M, s
+
+
 @cases(
     "09.1",
     {
-        (14, 14, 96, None): "MSA: 4·N·C² на проекции и 2·N²·C на внимание, N = h·w.",
-        (4, 6, 8, None): "Карта прямоугольная: токенов h·w, а не h².",
-        (14, 21, 96, 7): "W-MSA: у каждого из h·w запросов M² ключей.",
-        (5, 7, 8, 4): "Карта не делится на M: сначала дополните обе стороны вверх.",
-        (8, 9, 4, 3): "Дополняется только та сторона, которая не делится на M.",
-        (3, 3, 16, 7): "Карта меньше окна тоже дополняется — до одного окна M×M.",
+        (8, 8, 16, 4, 0): (
+            "Сдвига нет: окон (h / M)·(w / M), и в каждом M² токенов.",
+            "Окно стоит 4·N·C² на проекции и 2·N²·C на внимание, N = M².",
+        ),
+        (8, 12, 16, 4, 2): (
+            "Неполные окна есть у обоих краёв.",
+            "Первое кончается на s, следующие — через M: полных между ними на одно "
+            "меньше, чем без сдвига.",
+        ),
+        (10, 7, 8, 4, 1): "Карта не делится на M: последнее окно выходит за её край.",
+        (9, 9, 8, 4, 1): "За первым, неполным, окном помещается целое число окон.",
+        (3, 5, 16, 7, 3): "Окно больше карты, но и его дополняют до M×M.",
     },
+    random_case=_map_and_windows,
 )
-def attention_cost(h: int, w: int, C: int, M: int | None) -> int:
-    """Multiply-adds of MSA (M is None) or of W-MSA on a padded map."""
-    rows, cols = (h, w) if M is None else (-(-h // M) * M, -(-w // M) * M)
-    tokens = rows * cols
-    keys = tokens if M is None else M * M
-    return 4 * tokens * C * C + 2 * tokens * keys * C
+def shifted_cost(h: int, w: int, C: int, M: int, s: int) -> int:
+    """Multiply-adds of attention in shifted windows, each completed with zeros."""
+    rows, columns = ((s > 0) + -(-(side - s) // M) for side in (h, w))
+    return rows * columns * (4 * M**2 * C**2 + 2 * M**4 * C)
 
 
 def _numbered(B: int, C: int, H: int, W: int) -> Tensor:
@@ -31,15 +50,28 @@ def _numbered(B: int, C: int, H: int, W: int) -> Tensor:
     return torch.arange(float(B * C * H * W)).view(B, C, H, W)
 
 
-_MAPS = {  # B, C, H, W, Mh, Mw
-    (1, 1, 4, 4, 2, 2): "Токены одного окна стоят рядом, окна идут по строкам.",
-    (2, 3, 4, 4, 2, 2): "Каналы переносятся в конец, пакет и номер окна — в начало.",
-    (1, 2, 4, 6, 2, 3): "Высота окна Mh делит H, ширина Mw делит W.",
-    (3, 2, 6, 4, 3, 1): "Окно может быть и столбцом.",
-}
+def _random_map(rng: Random) -> tuple:
+    Mh, Mw = rng.randint(2, 3), rng.randint(4, 5)
+    return (
+        *(rng.randint(2, 3), rng.randint(2, 4)),
+        *(Mh * rng.randint(4, 5), Mw * rng.randint(2, 3), Mh, Mw),
+    )
 
 
-@cases("09.2", _MAPS, lambda B, C, H, W, *window: (_numbered(B, C, H, W), *window))
+@cases(
+    "09.2",
+    {  # B, C, H, W, Mh, Mw
+        (1, 1, 4, 4, 2, 2): "Токены одного окна стоят рядом, окна идут по строкам.",
+        (2, 3, 4, 4, 2, 2): (
+            "Картинок две, каналов три: что стоит впереди и что в конце?",
+            "Каналы переносятся в конец, пакет и номер окна — в начало.",
+        ),
+        (1, 2, 4, 6, 2, 3): "Высота окна Mh делит H, ширина Mw делит W.",
+        (3, 2, 6, 4, 3, 1): "Окно может быть и столбцом.",
+    },
+    lambda B, C, H, W, *window: (_numbered(B, C, H, W), *window),
+    random_case=_random_map,
+)
 def split_map(x: Tensor, Mh: int, Mw: int) -> Tensor:
     """Rectangular windows of a channels-first map."""
     columns = F.unfold(x, (Mh, Mw), stride=(Mh, Mw))  # (B, C·Mh·Mw, nW)
@@ -48,13 +80,23 @@ def split_map(x: Tensor, Mh: int, Mw: int) -> Tensor:
 
 @cases(
     "09.3",
-    _MAPS,
+    {  # B, C, H, W, Mh, Mw
+        (1, 1, 4, 4, 2, 2): "Окна идут по строкам карты, токены — по строкам окна.",
+        (2, 3, 4, 4, 2, 2): (
+            "Картинок две, каналов три: откуда взять каждую ось?",
+            "Пакет и номер окна лежат в первой оси, каналы — в последней: они должны "
+            "вернуться на второе место.",
+        ),
+        (1, 2, 4, 6, 2, 3): "Окон H/Mh по высоте и W/Mw по ширине: числа разные.",
+        (3, 2, 6, 4, 3, 1): "Строка карты — это строка окна вместе с номером окна.",
+    },
     lambda B, C, H, W, *window: (
         split_map(_numbered(B, C, H, W), *window),
         *window,
         H,
         W,
     ),
+    random_case=_random_map,
 )
 def join_map(windows: Tensor, Mh: int, Mw: int, H: int, W: int) -> Tensor:
     """Channels-first map from its rectangular windows."""
@@ -66,10 +108,19 @@ def join_map(windows: Tensor, Mh: int, Mw: int, H: int, W: int) -> Tensor:
 @cases(
     "09.4",
     {
-        (2, 2): "Разности от −(M − 1) до M − 1 сдвиньте к нулю, затем y·(2M − 1) + x.",
-        (3, 3): "Запрос — строка ответа, ключ — столбец; разность «запрос − ключ».",
+        (2, 2): (
+            "Разности бывают отрицательными, номера ячеек — нет.",
+            "Сдвиньте разности к нулю: прибавьте M − 1; номер — y·(2M − 1) + x.",
+        ),
+        (3, 3): "Строка таблицы — одна разность по y, в ней 2·M − 1 разностей по x.",
         (2, 4): "Строка таблицы состоит из 2·Mw − 1 ячеек.",
         (4, 1): "Разности по y сдвигаются на Mh − 1, по x — на Mw − 1.",
+    },
+    random_case=lambda rng: (rng.randint(2, 4), rng.randint(5, 6)),
+    mistakes={
+        "Запрос — строка ответа, ключ — столбец; разность «запрос − ключ».": (
+            lambda Mh, Mw: rectangular_index(Mh, Mw).T
+        )
     },
 )
 def rectangular_index(Mh: int, Mw: int) -> Tensor:
@@ -95,6 +146,7 @@ def rectangular_index(Mh: int, Mw: int) -> Tensor:
         (5, 10, 4, 1): "Дополнить — до прокрутки: нули едут вместе с картой.",
         (4, 7, 3, 1): "Закрыты ключи (последняя ось), а не запросы.",
     },
+    random_case=_windows,
 )
 def mask_with_padding(H: int, W: int, M: int, s: int) -> Tensor:
     """Mask of shifted windows that hides padded keys, too."""
@@ -114,18 +166,28 @@ def mask_with_padding(H: int, W: int, M: int, s: int) -> Tensor:
 @cases(
     "09.6",
     {
-        (3, 3, 7, 7, 3): "В середине окно симметрично: от i − k//2 до i + k//2.",
-        (0, 0, 5, 5, 3): "В углу окно прижато: соседей по-прежнему k², без повторов.",
+        (3, 3, 7, 7, 3): (
+            "Нужен список номеров i·W + j по возрастанию.",
+            "В середине окна симметричны: кого токен видит, тот видит и его.",
+        ),
+        (0, 0, 5, 5, 3): "Угол видят k//2 + 1 запросов по каждой оси, а не k.",
+        (2, 1, 6, 8, 5): (
+            "Окна первых k//2 + 1 запросов стоят на одном месте: они прижаты.",
+            "Найдите начало окна каждого запроса оси и проверьте, попал ли в окно "
+            "токен; оси независимы.",
+        ),
         (4, 1, 5, 8, 3): "Карта 5×8: номер токена — i·W + j, а не i·H + j.",
-        (1, 7, 6, 8, 5): "У правого края окно кончается последним столбцом.",
-        (5, 0, 6, 5, 5): "У нижнего края последняя строка окна — H − 1.",
-        (2, 4, 7, 7, 7): "Окно величиной с карту содержит все её токены.",
+        (3, 5, 7, 9, 5): "Второй край устроен, как первый.",
+        (2, 4, 7, 7, 7): "Окно величиной с карту: каждый видит каждого.",
     },
+    random_case=lambda rng: (
+        *(rng.randint(0, 7), rng.randint(0, 9), 8, 10, rng.choice([3, 5, 7])),
+    ),
 )
-def neighbours_of(i: int, j: int, H: int, W: int, k: int) -> list[int]:
-    """Flat numbers of the k x k neighbours of one token; windows clamp at borders."""
-    rows, cols = (
-        sorted(sorted(range(size), key=lambda a: abs(a - place))[:k])
-        for place, size in ((i, H), (j, W))
+def watchers_of(i: int, j: int, H: int, W: int, k: int) -> list[int]:
+    """Flat numbers of the queries among whose k x k neighbours the token is."""
+    rows, columns = (
+        [q for q in range(n) if own in sorted(range(n), key=lambda a: abs(a - q))[:k]]
+        for own, n in ((i, H), (j, W))
     )
-    return [a * W + b for a in rows for b in cols]
+    return [a * W + b for a in rows for b in columns]

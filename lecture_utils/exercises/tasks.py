@@ -1,18 +1,25 @@
 """Exercises of notebook 01 (tasks of computer vision)."""
 
 from collections.abc import Callable
+from random import Random
 
 import torch
 from torch import Tensor
 
-from lecture_utils.exercises.cases import cases, check
-from lecture_utils.exercises.expect import Wrong, call, case, expect
+from lecture_utils.exercises.cases import SILENT_HINT, cases, check
+from lecture_utils.exercises.expect import SILENT, call, case, expect
 from lecture_utils.scenes import LABEL_DIVISOR, Kind, scene
 
 
 def _random_masks(n: int, height: int, width: int, seed: int) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     return torch.rand(n, height, width, generator=generator) < 0.4
+
+
+def _bytes(rng: Random) -> tuple:
+    shape = 3, rng.randint(2, 4), rng.randint(5, 6)
+    count = shape[0] * shape[1] * shape[2]
+    return *(tuple(rng.choices(range(256), k=count)) for _ in range(2)), shape
 
 
 @cases(
@@ -24,9 +31,14 @@ def _random_masks(n: int, height: int, width: int, seed: int) -> Tensor:
         "смените тип.",
         ((100, 100, 100, 100), (100, 100, 100, 140)): "Усредняют квадраты разностей "
         "по всем пикселям.",
+        ((0, 1, 2, 3, 4, 5), (5, 1, 2, 9, 4, 35), (3, 1, 2)): "Каналов три, ошибки в "
+        "них разные: усредняют квадраты сразу по всем числам картинки.",
         ((7, 8), (7, 8)): "Ошибка равна нулю, PSNR бесконечен.",
     },
-    lambda *rows: tuple(torch.tensor([[row]], dtype=torch.uint8) for row in rows),
+    lambda x, y, shape=(1, 1, -1): tuple(
+        torch.tensor(values, dtype=torch.uint8).view(shape) for values in (x, y)
+    ),
+    random_case=_bytes,
     kind=float,
     atol=1e-3,
 )
@@ -36,45 +48,67 @@ def psnr_uint8(x: Tensor, y: Tensor) -> float:
     return (10 * torch.log10(255**2 / error)).item()
 
 
-@check("01.2")
-def flip_boxes(answer: Callable[[Tensor, int], Tensor]) -> None:
+_FLIP = (
+    "Какой край рамки станет левым после отражения?",
+    "x₀ и x₁ меняются ролями; координаты — края пикселей, поэтому вычитают из width, "
+    "а не из width − 1.",
+)
+
+
+def _box(rng: Random) -> tuple[float, ...]:
+    x, y = rng.uniform(-5, 30), rng.uniform(0, 9)
+    return x, y, x + rng.uniform(1, 9), y + rng.uniform(1, 9)
+
+
+@cases(
+    "01.2",
+    {
+        (10, (0, 2, 3, 5)): _FLIP,
+        (8, (0, 0, 8, 4)): _FLIP,
+        (12, (1, 2, 4, 9), (5, 0, 6, 1)): _FLIP,
+        (7, (0.5, 1.25, 3, 2)): "Ширина бывает нечётной, а координаты — дробными: "
+        "ничего не округляйте.",
+        (
+            10,
+            (-2, 1, 4, 3),
+            (4, 0, 13, 2),
+        ): "Рамка выходит за край картинки. Обрезать её не просили.",
+    },
+    lambda width, *boxes: (
+        torch.tensor(boxes, dtype=torch.get_default_dtype()),
+        width,
+    ),
+    random_case=lambda rng: (rng.randrange(9, 60, 2), _box(rng), _box(rng)),
+    kept="исходные рамки изменены. Верните новый тензор",
+)
+def flip_boxes(boxes: Tensor, width: int) -> Tensor:
     """Boxes of a picture mirrored left to right."""
-    inputs = {
-        "рамка у левого края": ([[0.0, 2, 3, 5]], 10),
-        "рамка во всю ширину": ([[0.0, 0, 8, 4]], 8),
-        "две рамки": ([[1.0, 2, 4, 9], [5, 0, 6, 1]], 12),
-    }
-    hint = (
-        "Правый край становится левым: x₀ и x₁ меняются ролями; "
-        "координаты — края пикселей, поэтому вычитают из width, а не из width − 1."
-    )
-    for given, (values, width) in inputs.items():
-        boxes, kept = torch.tensor(values), torch.tensor(values)
-        x0, y0, x1, y1 = kept.unbind(-1)
-        with case(f"{given}, width={width}", hint):
-            got = call(answer, boxes, width, copy=False)
-            if not torch.equal(boxes, kept):
-                raise Wrong("исходные рамки изменены. Верните новый тензор")
-            expect(got, torch.stack([width - x1, y0, width - x0, y1], -1))
+    x0, y0, x1, y1 = boxes.unbind(-1)
+    return torch.stack([width - x1, y0, width - x0, y1], -1)
 
 
 @check("01.3")
-def masks_to_boxes(answer: Callable[[Tensor], Tensor]) -> None:
+def masks_to_boxes(answer: Callable[[Tensor], Tensor], rng: Random) -> None:
     """Tight half-open boxes of masks; zeros for empty ones."""
     one = torch.zeros(1, 4, 6, dtype=torch.bool)
     one[0, 1, 4] = True
+    empty = "Пустой маске отвечает рамка из четырёх нулей."
     inputs = {
-        "один пиксель в строке 1, столбце 4": one,
-        "маски 5×7": _random_masks(3, 5, 7, seed=0),
-        "пустая маска": torch.zeros(1, 3, 3, dtype=torch.bool),
-        "пустая маска среди других": torch.stack([one[0], ~one[0], one[0] & ~one[0]]),
-        "ни одной маски": torch.zeros(0, 3, 3, dtype=torch.bool),
+        "один пиксель в строке 1, столбце 4": (
+            one,
+            "Столбцы — это x, строки — y; правый и нижний края на единицу больше "
+            "номера последнего пикселя.",
+        ),
+        "маски 5×7": (
+            _random_masks(3, 5, 7, seed=0),
+            "Рамка охватывает все пиксели своей маски, и дырявой тоже.",
+        ),
+        "пустая маска": (one & ~one, empty),
+        "пустая маска среди других": (torch.cat([one, one & ~one, ~one]), empty),
+        "ни одной маски": (one[:0], "Ответ — тензор формы (0, 4)."),
+        SILENT: (_random_masks(3, 4, 9, seed=rng.randrange(2**31)), SILENT_HINT),
     }
-    hint = (
-        "Столбцы — это x, строки — y; правый и нижний края на единицу "
-        "больше номера последнего пикселя; пустой маске — нули."
-    )
-    for given, masks in inputs.items():
+    for given, (masks, hint) in inputs.items():
         want = torch.zeros(len(masks), 4, dtype=torch.int64)
         for box, mask in zip(want, masks, strict=True):
             y, x = mask.nonzero(as_tuple=True)
@@ -85,23 +119,29 @@ def masks_to_boxes(answer: Callable[[Tensor], Tensor]) -> None:
 
 
 @check("01.4")
-def mask_iou(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
+def mask_iou(answer: Callable[[Tensor, Tensor], Tensor], rng: Random) -> None:
     """Pairwise IoU of two sets of masks."""
     a, b = _random_masks(3, 5, 6, seed=1), _random_masks(4, 5, 6, seed=2)
-    large = [_random_masks(2, 40, 40, seed=seed) for seed in (3, 4)]
     empty = torch.zeros(1, 5, 6, dtype=torch.bool)
-    inputs = {
-        "3 маски и 4 маски": (a, b),
-        "маски с самими собой": (a, a),
-        "пустая маска и обычные": (empty, b),
-        "две пустые маски": (empty, empty),
-        "большие маски": large,
-    }
-    hint = (
-        "Строка i, столбец j: пиксели и в a[i], и в b[j], делённые на "
-        "пиксели хотя бы в одной; у двух пустых масок IoU = 0."
+    pairs = (
+        "Строка i, столбец j: пиксели и в a[i], и в b[j], делённые на пиксели хотя бы "
+        "в одной."
     )
-    for given, (first, second) in inputs.items():
+    zero = "Делить на ноль нельзя: у двух пустых масок IoU = 0."
+    secret = [_random_masks(n, 7, 4, seed=rng.randrange(2**31)) for n in (5, 2)]
+    inputs = {
+        "3 маски и 4 маски": (a, b, pairs),
+        "маски с самими собой": (a, a, pairs),
+        "пустая маска и обычные": (empty, b, zero),
+        "две пустые маски": (empty, empty, zero),
+        "большие маски": (
+            _random_masks(2, 40, 40, seed=3),
+            _random_masks(2, 40, 40, seed=4),
+            "Пикселей больше, чем помещается в uint8: складывайте в другом типе.",
+        ),
+        SILENT: (*secret, SILENT_HINT),
+    }
+    for given, (first, second, hint) in inputs.items():
         both = (first[:, None] & second).sum((2, 3))
         either = (first[:, None] | second).sum((2, 3))
         want = (both / either.clamp(min=1)).to(torch.get_default_dtype())
@@ -110,22 +150,33 @@ def mask_iou(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
 
 
 @check("01.5")
-def unproject(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
+def unproject(answer: Callable[[Tensor, Tensor], Tensor], rng: Random) -> None:
     """Camera coordinates of every pixel from its depth."""
     street = scene(3, 32)
     depth = torch.tensor(street.depth).to(torch.get_default_dtype())
     K = torch.tensor(street.K).to(depth)
     skewed = K * torch.tensor([[1.5], [1], [1]])  # not square pixels
-    inputs = {
-        "стена в 2 м": (torch.full((32, 32), 2.0), K),
-        "улица 20×32": (depth[12:].clamp(max=100), K),
-        "два разных фокусных расстояния": (torch.full((4, 6), 3.0), skewed),
-    }
-    hint = (
-        "X = (u − c_x)·Z / f_x и Y = (v − c_y)·Z / f_y; u считают по "
-        "столбцам, v по строкам, у центра пикселя к номеру прибавляют ½."
+    formula = (
+        "Выразите X и Y из формулы (3). Что в ней u, а что v?",
+        "X = (u − c_x)·Z / f_x и Y = (v − c_y)·Z / f_y; u считают по столбцам, v по "
+        "строкам, у центра пикселя к номеру прибавляют ½.",
     )
-    for given, (z, matrix) in inputs.items():
+    f_x, f_y, c_x, c_y = (rng.uniform(1, 9) for _ in range(4))
+    inputs = {
+        "стена в 2 м": (torch.full((32, 32), 2.0), K, formula),
+        "улица 20×32": (depth[12:].clamp(max=100), K, formula),
+        "два разных фокусных расстояния": (
+            torch.full((4, 6), 3.0),
+            skewed,
+            "Фокусных расстояний два: f_x = K[0, 0] и f_y = K[1, 1].",
+        ),
+        SILENT: (
+            torch.tensor([[rng.uniform(1, 9) for _ in range(5)] for _ in range(3)]),
+            torch.tensor([[f_x, 0, c_x], [0, f_y, c_y], [0, 0, 1]]),
+            SILENT_HINT,
+        ),
+    }
+    for given, (z, matrix, hint) in inputs.items():
         v, u = torch.meshgrid(*(torch.arange(n) + 0.5 for n in z.shape), indexing="ij")
         x = (u - matrix[0, 2]) / matrix[0, 0] * z
         y = (v - matrix[1, 2]) / matrix[1, 1] * z
@@ -134,7 +185,7 @@ def unproject(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
 
 
 @check("01.6")
-def panoptic_map(answer: Callable[..., Tensor]) -> None:
+def panoptic_map(answer: Callable[..., Tensor], rng: Random) -> None:
     """Panoptic map from stuff and overlapping scored masks of things."""
     masks = torch.zeros(3, 3, 5, dtype=torch.bool)
     masks[0, :, :3], masks[1, :, 2:4], masks[2, 1] = True, True, True
@@ -142,18 +193,35 @@ def panoptic_map(answer: Callable[..., Tensor]) -> None:
     labels = torch.tensor([Kind.CAR, Kind.HOUSE, Kind.PERSON])
     apart = masks[:2] & ~masks[[1, 0]]
     twins = torch.tensor([Kind.CAR, Kind.CAR, Kind.PERSON])
+    within = torch.stack([masks[0], masks[0] & masks[2], masks[1]])
+    numbers = "Номера идут с единицы по убыванию уверенности, один счёт на все классы."
+    disputed = "Спорный пиксель достаётся более уверенной маске."
+    secret = _random_masks(4, 3, 5, seed=rng.randrange(2**31))
     inputs = {
-        "маски не пересекаются": (apart, labels[:2], [0.9, 0.4]),
-        "самая уверенная — последняя": (masks, labels, [0.2, 0.5, 0.8]),
-        "самая уверенная — первая": (masks, labels, [0.9, 0.3, 0.6]),
-        "два предмета одного класса": (masks, twins, [0.5, 0.7, 0.1]),
-        "ни одной вещи": (masks[:0], labels[:0], []),
+        "маски не пересекаются": (
+            apart,
+            labels[:2],
+            [0.9, 0.4],
+            f"{numbers} У вещества номер 0.",
+        ),
+        "самая уверенная — последняя": (masks, labels, [0.2, 0.5, 0.8], disputed),
+        "самая уверенная — первая": (masks, labels, [0.9, 0.3, 0.6], disputed),
+        "два предмета одного класса": (masks, twins, [0.5, 0.7, 0.1], numbers),
+        "вторая маска вся под первой": (
+            within,
+            labels,
+            [0.9, 0.6, 0.3],
+            "Скрытая целиком вещь своего номера не теряет: у третьей номер 3.",
+        ),
+        "ни одной вещи": (masks[:0], labels[:0], [], "Остаётся одно вещество."),
+        SILENT: (
+            secret,
+            torch.tensor([rng.choice(labels.tolist()) for _ in secret]),
+            rng.sample([0.1, 0.2, 0.3, 0.6, 0.7, 0.8], len(secret)),
+            SILENT_HINT,
+        ),
     }
-    hint = (
-        "Спорный пиксель — более уверенной маске; номера идут с единицы по "
-        "убыванию уверенности, один счёт на все классы; у вещества номер 0."
-    )
-    for given, (things, classes, confidence) in inputs.items():
+    for given, (things, classes, confidence, hint) in inputs.items():
         scores = torch.tensor(confidence)
         want = LABEL_DIVISOR * semantic
         order = scores.argsort(descending=True).tolist()

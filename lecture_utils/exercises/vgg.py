@@ -2,13 +2,21 @@
 
 from collections.abc import Callable
 from itertools import pairwise
+from random import Random
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lecture_utils.exercises.cases import cases, check, random, randomised
-from lecture_utils.exercises.expect import call, case, convolve, expect
+from lecture_utils.exercises.bans import BUILDING
+from lecture_utils.exercises.cases import (
+    SILENT_HINT,
+    cases,
+    check,
+    random,
+    randomised,
+)
+from lecture_utils.exercises.expect import SILENT, call, case, convolve, expect
 
 
 @cases(
@@ -23,6 +31,12 @@ from lecture_utils.exercises.expect import call, case, convolve, expect
         "полносвязный слой видит карту (size // 32)².",
         ("1 3 3 3 1", 320, 7): "Проверьте все части формулы на этом входе.",
     },
+    random_case=lambda rng: (
+        " ".join("".join(rng.choices("1357", k=rng.randint(1, 4))) for _ in range(5)),
+        32 * rng.randint(2, 12),
+        rng.randint(2, 2000),
+    ),
+    forbid=BUILDING,
 )
 def vgg_parameters(config: str, size: int, classes: int) -> int:
     """Parameters of a VGG by its configuration (Simonyan, Zisserman, 2014, table 1)."""
@@ -39,29 +53,41 @@ def vgg_parameters(config: str, size: int, classes: int) -> int:
 @cases(
     "02.2",
     {
-        ((3, 1),): "Слой с ядром k и шагом 1 расширяет поле на k − 1.",
-        ((3, 1), (3, 1), (3, 1)): "Три 3×3 видят 7 пикселей: 1 + 2 + 2 + 2.",
-        ((2, 2), (3, 1)): "После шага 2 соседи стоят через 2 пикселя входа.",
-        ((3, 1), (2, 2)): "Шаг слоя действует на следующие слои, не на сам слой.",
-        ((5, 2), (3, 2), (3, 2)): "Шаги перемножаются.",
-        ((3, 1), (1, 1), (2, 3), (7, 1)): "Ядро 1×1 поля не расширяет.",
-        (): "Без слоёв пиксель видит только себя: поле 1, шаг 1.",
+        (4, (3, 1, 0)): "Ядро 3 без дополнения: выход 4 начинается там же, где пиксель "
+        "4 входа, и видит ещё два справа.",
+        (4, (3, 1, 1)): "Дополнение сдвигает всё на p влево.",
+        (5, (2, 2, 0)): "Шаг 2: пиксель 5 начинается с пикселя 10.",
+        (3, (3, 1, 1), (3, 1, 1)): "Идите от выхода ко входу: сначала последний слой.",
+        (7, (3, 1, 1), (2, 2, 0), (3, 1, 1)): "Дополнение слоя — в пикселях его "
+        "собственного входа; шаги предыдущих слоёв его ещё умножат.",
+        (0, (7, 2, 3), (3, 2, 1)): "У края поле выходит за картинку: номер бывает "
+        "отрицательным.",
+        (6, (5, 3, 2), (1, 2, 0), (4, 1, 1)): "Ядра и шаги — любые.",
+        (9,): "Без слоёв пиксель видит только себя.",
     },
-    lambda *layers: (list(layers),),
+    lambda i, *layers: (list(layers), i),
+    random_case=lambda rng: (
+        rng.randint(0, 30),
+        *(
+            (rng.randint(1, 7), rng.randint(1, 3), rng.randint(0, 3))
+            for _ in range(rng.randint(2, 5))
+        ),
+    ),
 )
-def field_and_step(layers: list[tuple[int, int]]) -> tuple[int, int]:
-    """Receptive field and step of a stack of layers."""
-    field, step = 1, 1
-    for kernel, stride in layers:
-        field, step = field + (kernel - 1) * step, step * stride
-    return field, step
+def seen_pixels(layers: list[tuple[int, int, int]], i: int) -> tuple[int, int]:
+    """First and last pixel of the input that pixel ``i`` of the output depends on."""
+    first = last = i
+    for kernel, stride, padding in reversed(layers):
+        first = first * stride - padding
+        last = last * stride - padding + kernel - 1
+    return first, last
 
 
-def _guesses(k: int) -> tuple[Tensor, Tensor, int]:
+def _guesses(k: int, seed: int = 0) -> tuple[Tensor, Tensor, int]:
     """Ten examples; their right classes take these places among the logits."""
     place = torch.tensor([0, 0, 1, 2, 2, 4, 4, 5, 7, 7])
     # Every row is a permutation of 0…7, so there are no ties.
-    logits = torch.stack([random(8, seed=i).argsort() for i in range(10)])
+    logits = torch.stack([random(8, seed=seed + i).argsort() for i in range(10)])
     labels = logits.argsort(1, descending=True).gather(1, place[:, None])[:, 0]
     return logits.to(torch.get_default_dtype()) - 20, labels, k
 
@@ -70,11 +96,24 @@ def _guesses(k: int) -> tuple[Tensor, Tensor, int]:
     "02.3",
     {
         (1,): "При k = 1 это обычная доля ошибок.",
-        (3,): "Верный класс должен попасть в k самых больших, а не самых малых.",
-        (5,): "Нужна доля ошибок, от 0 до 1, а не точность и не число примеров.",
+        (3,): "Ошибка — это когда верного класса нет среди k самых вероятных.",
+        (5,): "Ошибка — это когда верного класса нет среди k самых вероятных.",
         (8,): "При k, равном числу классов, ошибок не бывает.",
     },
     _guesses,
+    random_case=lambda rng: (rng.randint(2, 7), rng.randrange(1000)),
+    mistakes={
+        "Это точность, а нужна доля ошибок.": lambda *given: 1 - top_k_error(*given),
+        "Это число примеров, а нужна их доля, от 0 до 1.": lambda *given: (
+            len(given[1]) * top_k_error(*given)
+        ),
+        "Самые вероятные классы — с самыми большими оценками, а не с самыми "
+        "малыми.": lambda logits, labels, k: top_k_error(-logits, labels, k),
+        "Достаточно, чтобы верный класс был одним из k: any, а не all и не "
+        "среднее.": lambda logits, labels, k: (
+            1 - (1 - top_k_error(logits, labels, k)) / k
+        ),
+    },
 )
 def top_k_error(logits: Tensor, labels: Tensor, k: int) -> float:
     """Share of examples whose label is not among the k largest logits."""
@@ -83,21 +122,30 @@ def top_k_error(logits: Tensor, labels: Tensor, k: int) -> float:
 
 
 @check("02.4")
-def dense_to_conv(answer: Callable[[nn.Linear, int, int, int], nn.Conv2d]) -> None:
+def dense_to_conv(
+    answer: Callable[[nn.Linear, int, int, int], nn.Conv2d], rng: Random
+) -> None:
     """Convolution that equals a dense layer on a flattened map, and slides on more."""
     hint = (
-        "Ядро свёртки — вся карта H×W, шаг 1, без дополнения; развёртка идёт в порядке "
-        "каналы, строки, столбцы; не забудьте смещение."
+        "Сравните порядок чисел в развёрнутой карте и в ядре свёртки; о смещении и "
+        "о шаге тоже подумайте.",
+        "Ядро — вся карта H×W, шаг 1, без дополнения; развёртка идёт в порядке каналы, "
+        "строки, столбцы.",
     )
-    for C, H, W, outputs in [(4, 3, 3, 5), (3, 2, 4, 6)]:
+    secret = [rng.randint(2, 5) for _ in range(4)]
+    for C, H, W, outputs in [(4, 3, 3, 5), (3, 2, 4, 6), secret]:
         linear = randomised(nn.Linear(C * H * W, outputs))
-        with case(f"карта {C}×{H}×{W}, выходов {outputs}", hint):
-            conv = call(answer, linear, C, H, W)
+        shown = (C, H, W, outputs) != tuple(secret)
+        given = f"карта {C}×{H}×{W}, выходов {outputs}" if shown else SILENT
+        with case(given, hint if shown else SILENT_HINT):
+            kept = "слой linear изменён. Числа скопируйте в новую свёртку"
+            conv = call(answer, linear, C, H, W, kept=kept)
         for rows, columns in [(1, 1), (3, 2)]:
             x = random(2, C, H + rows - 1, W + columns - 1)
             # The dense layer at every place of the map: one window, one column.
             want = linear(F.unfold(x, (H, W)).mT).mT
-            with case(f"карта {C}×{H}×{W}, на входе {tuple(x.shape)}", hint):
+            on = f"{given}, на входе {tuple(x.shape)}" if shown else SILENT
+            with case(on, hint if shown else SILENT_HINT):
                 expect(convolve(conv, x), want.reshape(2, -1, rows, columns))
 
 
@@ -105,12 +153,21 @@ def dense_to_conv(answer: Callable[[nn.Linear, int, int, int], nn.Conv2d]) -> No
     "02.5",
     dict.fromkeys(
         [(1, 1, 1), (2, 3, 4), (3, 2, 1)],
-        "Вес w2[o, m, a, b] добавляет к ядру w1[m], сдвинутое на (a, b); "
-        "по промежуточным каналам m идёт сумма.",
+        (
+            "Что делает с ядром w1 один вес w2[o, m, a, b]? По промежуточным каналам "
+            "идёт сумма.",
+            "Вес w2[o, m, a, b] добавляет к ядру w1[m], сдвинутое на (a, b).",
+        ),
     ),
-    lambda c_in, M, c_out: (
-        random(M, c_in, 3, 3, seed=1),
-        random(c_out, M, 3, 3),
+    lambda c_in, M, c_out, seed=0: (
+        random(M, c_in, 3, 3, seed=seed + 1),
+        random(c_out, M, 3, 3, seed=seed),
+    ),
+    random_case=lambda rng: (
+        rng.randint(2, 4),
+        rng.randint(2, 4),
+        rng.randint(2, 4),
+        rng.randrange(1000),
     ),
 )
 def merge_convs(w1: Tensor, w2: Tensor) -> Tensor:

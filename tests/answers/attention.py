@@ -13,25 +13,70 @@ from tests.answers import right, wrong
 # --- 06.1 -----------------------------------------------------------------------------
 
 
-@right("06.1")
-def gate_by_formula(C, r, bias):
-    return 2 * C * (C // r) + bias * (C + C // r)
+def _parameters(C, hidden, matrices=2, biases=1):
+    return matrices * C * hidden + biases * (C + hidden)
 
 
 @right("06.1")
-def gate_by_building(C, r, bias):
-    module = SqueezeExcitation(C, C // r)
-    return sum(p.numel() for p in module.parameters() if bias or p.dim() > 1)
+def reduction_by_search(
+    C, budget, *, count=_parameters, hidden=int.__floordiv__, rs=None, none=0, strict=0
+):
+    """The right reduction, or one with a single named mistake."""
+    for r in rs(C) if rs else range(1, C + 1):
+        if count(C, hidden(C, r)) <= budget - strict:
+            return r
+    return none
+
+
+@right("06.1")
+def reduction_by_formula(C, budget):
+    widest = (budget - C) // (2 * C + 1)
+    return C // (widest + 1) + 1 if widest > 0 else 0
+
+
+@wrong("06.1")
+def reduction_by_building(C, budget):
+    return reduction_by_search(
+        C,
+        budget,
+        count=lambda C, hidden: sum(
+            p.numel() for p in SqueezeExcitation(C, hidden).parameters()
+        ),
+    )
+
+
+@wrong("06.1")
+def reduction_by_dividing(C, budget):
+    """The continuous solution, rounded up."""
+    return max(math.ceil(C * (2 * C + 1) / (budget - C)), 1) if budget >= 3 * C else 0
 
 
 wrong(
     "06.1",
-    of_two_mlps=lambda C, r, bias: 2 * gate_by_formula(C, r, bias),
-    without_biases=lambda C, r, bias: 2 * C * (C // r),
-    with_one_bias=lambda C, r, bias: 2 * C * (C // r) + (C if bias else 0),
-    divided_last=lambda C, r, bias: 2 * C * C // r + bias * (C + C // r),
-    with_the_spatial_one=lambda C, r, bias: gate_by_formula(C, r, bias) + 98,
-    of_one_matrix=lambda C, r, bias: C * (C // r) + bias * (C + C // r),
+    of_two_mlps=partial(reduction_by_search, count=partial(_parameters, matrices=4)),
+    of_one_matrix=partial(reduction_by_search, count=partial(_parameters, matrices=1)),
+    without_biases=partial(reduction_by_search, count=partial(_parameters, biases=0)),
+    with_one_bias=partial(
+        reduction_by_search, count=lambda C, hidden: 2 * C * hidden + C
+    ),
+    with_the_spatial_one=partial(
+        reduction_by_search, count=lambda *sizes: _parameters(*sizes) + 98
+    ),
+    with_fractions=partial(reduction_by_search, hidden=lambda C, r: C / r),
+    rounded_up=partial(reduction_by_search, hidden=lambda C, r: -(-C // r)),
+    strictly_less=partial(reduction_by_search, strict=1),
+    from_two=partial(reduction_by_search, rs=lambda C: range(2, C + 1)),
+    powers_of_two=partial(
+        reduction_by_search, rs=lambda C: [2**i for i in range(C.bit_length())]
+    ),
+    only_divisors=partial(
+        reduction_by_search, rs=lambda C: [r for r in range(1, C + 1) if C % r == 0]
+    ),
+    up_to_half=partial(reduction_by_search, rs=lambda C: range(1, C // 2 + 1)),
+    empty_hidden_layer=partial(reduction_by_search, rs=lambda C: range(1, C + 2)),
+    minus_one=partial(reduction_by_search, none=-1),
+    largest=lambda C, budget: C if budget >= 3 * C + 1 else 0,
+    hidden_width=lambda C, budget: C // (reduction_by_search(C, budget) or 2 * C),
 )
 
 
@@ -76,6 +121,39 @@ wrong(
 )
 
 
+def _changed(**change):
+    return partial(channel_by_matrices, **change)
+
+
+wrong(
+    "06.2",
+    averaged=_changed(gate=lambda s: torch.sigmoid(s / 2)),
+    of_maximum_only=_changed(pool=lambda x: [x.amax((2, 3))]),
+    of_two_maxima=_changed(pool=lambda x: [x.amax((2, 3))] * 2),
+    of_minimum=_changed(pool=lambda x: (x.mean((2, 3)), x.amin((2, 3)))),
+    of_sums=_changed(pool=lambda x: (x.sum((2, 3)), x.amax((2, 3)))),
+    of_absolute_maximum=_changed(pool=lambda x: (x.mean((2, 3)), x.abs().amax((2, 3)))),
+    of_row_maxima=_changed(pool=lambda x: (x.mean((2, 3)), x.amax(2).mean(2))),
+    over_the_batch=_changed(
+        pool=lambda x: [s.mean(0, True).expand(len(x), -1) for s in _pooled(x)]
+    ),
+    of_spread=_changed(pool=lambda x: (x.mean((2, 3)), x.std((2, 3)))),
+    softmax=_changed(gate=lambda s: s.softmax(1)),
+    tanh=_changed(gate=torch.tanh),
+    hard=_changed(gate=F.hardsigmoid),
+    relu_at_the_end=_changed(mlp=lambda *given: _mlp(*given).relu()),
+    relu_after_the_sum=_changed(gate=lambda s: s.relu().sigmoid()),
+    gelu=_changed(mlp=lambda s, W0, W1: F.gelu(s @ W0.T) @ W1.T),
+    product_of_gates=lambda x, W0, W1: torch.stack(
+        [_mlp(s, W0, W1).sigmoid() for s in _pooled(x)]
+    ).prod(0)[..., None, None],
+    larger_of_both=lambda x, W0, W1: torch.maximum(
+        *(_mlp(s, W0, W1) for s in _pooled(x))
+    ).sigmoid()[..., None, None],
+    multiplied=lambda x, *given: x * channel_by_matrices(x, *given),
+)
+
+
 # --- 06.3 -----------------------------------------------------------------------------
 
 
@@ -100,6 +178,59 @@ wrong(
     of_two_means=partial(spatial_by_cat, second=torch.mean),
     in_other_order=lambda x, weight: spatial_by_cat(x, weight.flip(1)),
     multiplied=lambda x, weight: spatial_by_cat(x, weight) * x,
+)
+
+
+def _spatial(change, gate=torch.sigmoid):
+    """The gate of another pair of maps."""
+
+    def answer(x, weight):
+        return gate(F.conv2d(torch.cat(change(x), 1), weight, padding="same"))
+
+    return answer
+
+
+wrong(
+    "06.3",
+    of_sums=_spatial(lambda x: [x.sum(1, True), x.amax(1, True)]),
+    of_minimum=partial(spatial_by_cat, second=torch.amin),
+    of_absolute_maximum=_spatial(lambda x: [x.mean(1, True), x.abs().amax(1, True)]),
+    of_two_maxima=_spatial(lambda x: [x.amax(1, True)] * 2),
+    of_median=_spatial(lambda x: [x.median(1, True).values, x.amax(1, True)]),
+    over_the_batch=_spatial(
+        lambda x: [
+            s.mean(0, True).expand(len(x), -1, -1, -1)
+            for s in (x.mean(1, True), x.amax(1, True))
+        ]
+    ),
+    true_convolution=lambda x, weight: spatial_by_cat(x, weight.flip(2, 3)),
+    turned=lambda x, weight: spatial_by_cat(x, weight.transpose(2, 3)),
+    one_kernel=lambda x, weight: spatial_by_cat(x, weight[:, :1].expand(-1, 2, -1, -1)),
+    padded_by_edge=lambda x, weight: torch.sigmoid(
+        F.conv2d(
+            F.pad(
+                torch.cat([x.mean(1, True), x.amax(1, True)], 1),
+                [weight.shape[-1] // 2] * 4,
+                mode="replicate",
+            ),
+            weight,
+        )
+    ),
+    padded_too_much=lambda x, weight: spatial_by_cat(
+        x, weight, padding=weight.shape[-1] // 2 + 1
+    )[..., 1:-1, 1:-1].roll(1, 3),
+    without_channel=lambda *given: spatial_by_cat(*given)[:, 0],
+    softmax=partial(spatial_by_cat, gate=lambda s: s.flatten(2).softmax(2).view_as(s)),
+    relu_before=partial(spatial_by_cat, gate=lambda s: s.relu().sigmoid()),
+    tanh=partial(spatial_by_cat, gate=torch.tanh),
+    averaged_gates=lambda x, weight: (
+        (
+            F.conv2d(x.mean(1, True), weight[:, :1], padding="same").sigmoid()
+            + F.conv2d(x.amax(1, True), weight[:, 1:], padding="same").sigmoid()
+        )
+        / 2
+    ),
+    of_positive=lambda x, weight: spatial_by_cat(x.relu(), weight),
 )
 
 
@@ -130,6 +261,25 @@ wrong(
     of_the_far_part=lambda K, d: (math.ceil(K / d) - 1) * d + 1,
     without_common_pixel=lambda K, d: span_by_formula(K, d) + 1,
     without_dilation=lambda K, d: math.ceil(K / d) + 2 * d - 2,
+)
+
+
+wrong(
+    "06.4",
+    rounded_to_multiple=lambda K, d: math.ceil(K / d) * d,
+    rounded=lambda K, d: (round(K / d) - 1) * d + 2 * d - 1,
+    as_fraction=lambda K, d: K - d + 2 * d - 1,
+    sides_added=lambda K, d: 2 * d - 1 + math.ceil(K / d),
+    sides_multiplied=lambda K, d: (2 * d - 1) * math.ceil(K / d),
+    near_part_of_d=lambda K, d: (math.ceil(K / d) - 1) * d + d,
+    near_part_longer=lambda K, d: (math.ceil(K / d) - 1) * d + 2 * d + 1,
+    dilated_by_side=lambda K, d: math.ceil(K / d) * d + 2 * d - 1,
+    dilated_less=lambda K, d: (math.ceil(K / d) - 1) * (d - 1) + 2 * d - 1,
+    of_larger_part=lambda K, d: max((math.ceil(K / d) - 1) * d + 1, 2 * d - 1),
+    not_below=lambda K, d: max(K, span_by_formula(K, d) - 2),
+    rounded_up_for_odd=lambda K, d: span_by_formula(K | 1, d),
+    one_more_than_divided=lambda K, d: (K // d) * d + 2 * d - 1,
+    near_twice=lambda K, d: span_by_formula(K, d) + 2 * d - 2,
 )
 
 
@@ -168,6 +318,48 @@ wrong(
 )
 
 
+def _gated(logits):
+    """The map times the gate of other logits (B, C)."""
+    return lambda x, w: x * logits(x, w).sigmoid()[..., None, None]
+
+
+def _along(s, w, mode="constant"):
+    return F.conv1d(F.pad(s[:, None], [len(w) // 2] * 2, mode=mode), w[None, None])[
+        :, 0
+    ]
+
+
+wrong(
+    "06.5",
+    of_sums=partial(eca, pool=torch.sum),
+    of_spread=partial(eca, pool=torch.std),
+    padded_by_edge=partial(eca, mode="replicate"),
+    neighbours_before=_gated(
+        lambda x, w: F.conv1d(
+            F.pad(x.mean((2, 3))[:, None], [len(w) - 1, 0]), w[None, None]
+        )[:, 0]
+    ),
+    neighbours_after=_gated(
+        lambda x, w: F.conv1d(
+            F.pad(x.mean((2, 3))[:, None], [0, len(w) - 1]), w[None, None]
+        )[:, 0]
+    ),
+    along_the_batch=_gated(lambda x, w: _along(x.mean((2, 3)).T, w).T),
+    over_the_batch=_gated(lambda x, w: _along(x.mean((0, 2, 3))[None], w)),
+    of_rows=_gated(lambda x, w: _along(x.mean(3).amax(2), w)),
+    of_mean_weight=_gated(lambda x, w: x.mean((2, 3)) * w.sum()),
+    centre_only=_gated(lambda x, w: x.mean((2, 3)) * w[len(w) // 2]),
+    with_relu=_gated(lambda x, w: _along(x.mean((2, 3)), w).relu()),
+    normalised=_gated(lambda x, w: _along(x.mean((2, 3)), w / w.sum())),
+    softmax=partial(eca, gate=lambda s: s.softmax(-1)),
+    tanh=partial(eca, gate=torch.tanh),
+    residual=lambda x, w: x + eca(x, w),
+    gate_added=lambda x, w: x + eca(x, w) / x,
+    twice=lambda x, w: eca(eca(x, w), w),
+    gate_of_right_shape=lambda x, w: eca(torch.ones_like(x), w),
+)
+
+
 # --- 06.6 -----------------------------------------------------------------------------
 
 
@@ -194,4 +386,40 @@ wrong(
     flipping_the_second=lambda k1, k2, d: compose(k1, k2.flip(2, 3), d),
     mixing_channels=lambda k1, k2, d: compose(k1.sum(0, True).expand_as(k1), k2, d),
     transposed_shape=lambda k1, k2, d: compose(k1, k2, d).transpose(0, 1),
+)
+
+
+def _overwriting(k1, k2, d):
+    """Copies replace each other where they overlap."""
+    a, b = k1.shape[-1], k2.shape[-1]
+    kernel = k1.new_zeros(len(k1), 1, a + d * (b - 1), a + d * (b - 1))
+    for i in range(b):
+        for j in range(b):
+            copy = k1 * k2[:, :, i : i + 1, j : j + 1]
+            kernel[..., d * i : d * i + a, d * j : d * j + a] = copy
+    return kernel
+
+
+wrong(
+    "06.6",
+    turned=lambda k1, k2, d: compose(k1, k2, d).transpose(2, 3),
+    first_flipped=lambda k1, k2, d: compose(k1.flip(2, 3), k2, d),
+    upside_down=lambda k1, k2, d: compose(k1, k2, d).flip(2),
+    dilated_less=lambda k1, k2, d: compose(k1, k2, max(d - 1, 1)),
+    dilated_more=lambda k1, k2, d: compose(k1, k2, d + 1),
+    cropped=lambda k1, k2, d: compose(k1, k2, d)[..., : len(k1[0, 0]), : len(k1[0, 0])],
+    padded=lambda k1, k2, d: F.pad(compose(k1, k2, d), [0, 1, 0, 1]),
+    padded_and_cropped=lambda k1, k2, d: compose(k1, k2, d).roll(1, 2),
+    first_channel=lambda k1, k2, d: compose(k1, k2[:1].expand_as(k2), d),
+    channels_reversed=lambda k1, k2, d: compose(k1.flip(0), k2, d),
+    channels_averaged=lambda k1, k2, d: compose(k1, k2, d) / len(k1),
+    overwritten=_overwriting,
+    rows_dilated=lambda k1, k2, d: F.pad(
+        compose(k1, k2, 1), [0, (d - 1) * (k2.shape[-1] - 1)] * 2
+    ),
+    of_sums=lambda k1, k2, d: compose(k1, k2.sum((2, 3), True).expand_as(k2), d),
+    added=lambda k1, k2, d: (
+        compose(k1, torch.ones_like(k2), d) + compose(torch.ones_like(k1), k2, d)
+    ),
+    one_kernel=lambda k1, k2, d: compose(k1, k2, d)[:1],
 )

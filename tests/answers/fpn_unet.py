@@ -1,7 +1,6 @@
 """Answers to the exercises of notebook 05: right ones, and mistakes students make."""
 
 import math
-from collections import Counter
 from functools import partial
 
 import numpy as np
@@ -42,6 +41,46 @@ wrong(
     without_upper_bound=partial(level, high=10),
     from_five=partial(level, k0=5),
     of_corner=lambda box: level((0, 0, box[2], box[3])),  # for width and height
+)
+
+
+def _root(box):
+    """The side of the square of the same area."""
+    return float((box[2] - box[0]) * (box[3] - box[1])) ** 0.5
+
+
+def _level_of(side):
+    """The level of a square of another side."""
+
+    def answer(box):
+        x0, y0, x1, y1 = (float(v) for v in box)
+        length = side(x1 - x0, y1 - y0)
+        return level((0, 0, length, length))
+
+    return answer
+
+
+wrong(
+    "05.1",
+    natural_logarithm=lambda box: min(
+        max(math.floor(4 + math.log(_root(box) / 224)), 2), 5
+    ),
+    decimal_logarithm=lambda box: min(
+        max(math.floor(4 + math.log10(_root(box) / 224)), 2), 5
+    ),
+    mean_of_sides=_level_of(lambda w, h: (w + h) / 2),
+    shorter_side=_level_of(min),
+    diagonal=_level_of(lambda w, h: math.hypot(w, h) / 2**0.5),
+    half_perimeter=_level_of(lambda w, h: w + h),
+    width_only=_level_of(lambda w, h: w),
+    height_only=_level_of(lambda w, h: h),
+    rounded_up=partial(level, rounding=math.ceil),
+    of_256=_level_of(lambda w, h: (w * h) ** 0.5 * 224 / 256),
+    of_200=_level_of(lambda w, h: (w * h) ** 0.5 * 224 / 200),
+    from_three=partial(level, low=3),
+    up_to_six=partial(level, high=6),
+    not_rounded=partial(level, rounding=float),
+    always_four=lambda box: 4,
 )
 
 
@@ -110,6 +149,46 @@ wrong(
 )
 
 
+def _step(rows):
+    """The step with another choice of the nearest row."""
+
+    def answer(M, lateral):
+        (h, w), (H, W) = M.shape[2:], lateral.shape[2:]
+        i, j = (
+            torch.as_tensor(rows(small, large)).long().clamp(0, small - 1)
+            for small, large in ((h, H), (w, W))
+        )
+        return lateral + M[:, :, i[:, None], j]
+
+    return answer
+
+
+wrong(
+    "05.2",
+    repeated_and_cropped=_step(lambda h, H: torch.arange(H) // -(-H // h)),
+    repeated_and_padded=_step(lambda h, H: torch.arange(H) // max(H // h, 1)),
+    rounded=_step(lambda h, H: (torch.arange(H) * h / H).round()),
+    rounded_up=_step(lambda h, H: (torch.arange(H) * h / H).ceil()),
+    of_centres=_step(lambda h, H: ((torch.arange(H) + 0.5) * h / H - 0.5).round()),
+    corners_to_corners=_step(lambda h, H: torch.linspace(0, h - 1, H).round()),
+    corners_rounded_down=_step(lambda h, H: torch.linspace(0, h - 1, H) + 1e-9),
+    turned_round=_step(lambda h, H: (torch.arange(H) * h // H).flip(0)),
+    of_the_end=_step(lambda h, H: h - 1 - (H - 1 - torch.arange(H)) * h // H),
+    subtracted=lambda M, lateral: 2 * lateral - step_by_index(M, lateral),
+    averaged=lambda M, lateral: step_by_index(M, lateral) / 2,
+    by_interpolate=lambda M, to: to + F.interpolate(M, to.shape[2:]),
+    by_upsample=lambda M, to: to + nn.Upsample(to.shape[2:])(M),
+    of_first_picture=lambda M, lateral: step_by_index(M[:1], lateral),
+    only_rows=lambda M, lateral: (
+        lateral
+        + F.pad(
+            M.index_select(2, _rows(M.shape[2], lateral.shape[2])),
+            [0, lateral.shape[3] - M.shape[3]],
+        )
+    ),
+)
+
+
 # --- 05.3 -----------------------------------------------------------------------------
 
 
@@ -149,6 +228,40 @@ wrong(
     checks_only_the_input=lambda size, depth: (
         0 if size % 2 else side(size, depth, parity=False)
     ),
+)
+
+
+def _bottom(size, depth):
+    """The side before the two convolutions at the bottom."""
+    for _ in range(depth):
+        size = (size - 4) // 2
+    return size
+
+
+wrong(
+    "05.3",
+    even_at_the_bottom_too=lambda size, depth: (
+        0 if _bottom(size, depth) % 2 else side(size, depth)
+    ),
+    rounded_up=lambda size, depth: side(size + size % 2, depth),
+    parity_before_convs_of_first=lambda size, depth: (
+        0 if depth and size % 4 else side(size, depth, parity=False)
+    ),
+    divisible_at_once=lambda size, depth: (
+        0 if size % 2**depth else side(size, depth, parity=False)
+    ),
+    three_convs=partial(side, lost=6),
+    no_convs_going_up=lambda size, depth: max(_bottom(size, depth) - 4, 0) * 2**depth,
+    one_level_more=lambda size, depth: side(size, depth + 1),
+    one_level_less=lambda size, depth: side(size, max(depth - 1, 0)),
+    minus_one=lambda size, depth: side(size, depth) or -1,
+    with_padding=lambda size, depth: size,
+    not_below_four=lambda size, depth: max(side(size, depth), 4),
+    vanished_only_at_the_end=lambda size, depth: abs(side(size, depth, positive=False)),
+    of_the_bottom=lambda size, depth: max(_bottom(size, depth) - 4, 0),
+    lost_share=lambda size, depth: size - side(size, depth),
+    minus_constant=lambda size, depth: max(size - 184, 0),
+    none_for_zero=lambda size, depth: side(size, depth) or False,
 )
 
 
@@ -200,6 +313,52 @@ wrong(
     without_bias=partial(split, biases=(False, False)),
     other_order=partial(split, swap=True),
     without_padding=partial(split, padding=0),
+)
+
+
+def _changed(change):
+    """The right pair, then a change to it."""
+
+    def answer(conv, c):
+        pair = split(conv, c)
+        change(pair, conv, c)
+        return pair
+
+    return answer
+
+
+wrong(
+    "05.4",
+    in_halves=lambda conv, c: split(conv, max(conv.in_channels // 2, 1)),
+    one_channel_more=lambda conv, c: split(conv, min(c + 1, conv.in_channels - 1)),
+    for_x_first=lambda conv, c: split(conv, c)[::-1],
+    same_for_both=lambda conv, c: [split(conv, c)[0]] * 2,
+    three=lambda conv, c: (*split(conv, c), conv),
+    mirrored=_changed(
+        lambda pair, *_: setattr(pair[0].weight, "data", pair[0].weight.data.flip(2, 3))
+    ),
+    bias_halved=_changed(lambda pair, *_: pair[0].bias.data.div_(2)),
+    bias_subtracted=_changed(lambda pair, *_: pair[0].bias.data.neg_()),
+    without_x=_changed(lambda pair, *_: pair[1].weight.data.zero_()),
+    random_x=_changed(lambda pair, *_: pair[1].reset_parameters()),
+    averaged=_changed(lambda pair, *_: [layer.weight.data.div_(2) for layer in pair]),
+    padded_by_reflection=_changed(
+        lambda pair, *_: [
+            (
+                setattr(layer, "padding_mode", "reflect"),
+                setattr(layer, "_reversed_padding_repeated_twice", [1] * 4),
+            )
+            for layer in pair
+        ]
+    ),
+    centres_only=_changed(
+        lambda pair, *_: pair[1].weight.data.mul_(F.pad(torch.ones(1, 1), [1] * 4))
+    ),
+    as_one=lambda conv, c: conv,
+    as_functions=lambda conv, c: (
+        lambda x: F.conv2d(x, conv.weight[:, :c], conv.bias, padding=1),
+        lambda x: F.conv2d(x, conv.weight[:, c:], padding=1),
+    ),
 )
 
 
@@ -264,40 +423,214 @@ wrong(
 )
 
 
+def _band_accuracy(border, spread, empty=1.0):
+    """Accuracy in the band that grows from a border by a rule."""
+
+    def answer(given, true, r):
+        band = spread(border(true), r)
+        right = (given == true)[band].double()
+        return right.mean().item() if band.any() else empty
+
+    return answer
+
+
+def _cross(true):
+    """The right border."""
+    border = torch.zeros_like(true, dtype=torch.bool)
+    for axis in (0, 1):
+        n = true.shape[axis]
+        change = true.narrow(axis, 1, n - 1) != true.narrow(axis, 0, n - 1)
+        border.narrow(axis, 0, n - 1).logical_or_(change)
+        border.narrow(axis, 1, n - 1).logical_or_(change)
+    return border
+
+
+def _square(border, r):
+    """The right band."""
+    band = F.max_pool2d(border[None, None].double(), 2 * r + 1, stride=1, padding=r)
+    return band[0, 0] > 0
+
+
+def _diamond(border, r):
+    for _ in range(r):
+        grown = F.max_pool2d(border[None, None].double(), (3, 1), 1, (1, 0))
+        border = (grown + F.max_pool2d(border[None, None].double(), (1, 3), 1, (0, 1)))[
+            0, 0
+        ] > 0
+    return border
+
+
+def _central(true):
+    """A pixel whose two opposite neighbours differ."""
+    t = F.pad(true[None, None].double(), [1] * 4, mode="replicate")[0, 0]
+    return (t[2:, 1:-1] != t[:-2, 1:-1]) | (t[1:-1, 2:] != t[1:-1, :-2])
+
+
+def _wrapped(true):
+    return sum(
+        (true != true.roll(step, axis)).int() for step in (1, -1) for axis in (0, 1)
+    ).bool()
+
+
+def _framed(true):
+    """The edge of the map is taken for a border."""
+    return _cross(F.pad(true, [1] * 4, value=-1))[1:-1, 1:-1]
+
+
+def _rounded_square(border, r):
+    places = border.nonzero()
+    all_places = torch.cartesian_prod(*map(torch.arange, border.shape))
+    far = torch.cdist(all_places.double(), places.double()) if len(places) else None
+    if far is None:
+        return border
+    return (far.min(1).values <= r).view(border.shape)
+
+
+wrong(
+    "05.5",
+    flat_is_whole=lambda given, true, r: (
+        accuracy(given, true, r)
+        if (true != true[0, 0]).any()
+        else (given == true).double().mean().item()
+    ),
+    flat_is_zero=_band_accuracy(_cross, _square, 0.0),
+    of_any_class=lambda given, true, r: _band_accuracy(
+        lambda t: _cross((t > 0).long()), _square
+    )(given, true, r),
+    central=_band_accuracy(_central, _square),
+    diamond=_band_accuracy(_cross, _diamond),
+    disc=_band_accuracy(_cross, _rounded_square),
+    wrapped=_band_accuracy(_wrapped, _square),
+    framed=_band_accuracy(_framed, _square),
+    diameter=_band_accuracy(_cross, lambda border, r: _square(border, r // 2)),
+    without_the_border=_band_accuracy(
+        _cross, lambda border, r: _square(border, r) & ~(border if r else ~border)
+    ),
+    errors=lambda *given: 1 - accuracy(*given),
+    in_percent=lambda *given: 100 * accuracy(*given),
+    of_map=lambda given, true, r: (
+        ((given == true) & _square(_cross(true), r)).double().mean().item()
+        if _cross(true).any()
+        else 1.0
+    ),
+    counted=lambda given, true, r: float(
+        ((given == true) & _square(_cross(true), r)).sum()
+    ),
+    by_class=lambda given, true, r: (
+        sum(
+            (given == true)[_square(_cross(true), r) & (true == c)].double().mean()
+            for c in true[_square(_cross(true), r)].unique()
+        ).item()
+        / len(true[_square(_cross(true), r)].unique())
+        if _cross(true).any()
+        else 1.0
+    ),
+    rows_only=_band_accuracy(
+        lambda t: (
+            _cross(t) & (_wrapped(t) & (t != t.roll(1, 0)) | (t != t.roll(-1, 0)))
+        ),
+        _square,
+    ),
+    first_class_only=lambda given, true, r: _band_accuracy(
+        lambda t: _cross(t) & (t == 0), _square
+    )(given, true, r),
+)
+
+
 # --- 05.6 -----------------------------------------------------------------------------
 
 
 @right("05.6")
-def overlaps_by_counter(n, k, s):
-    count = Counter(i * s + j for i in range(n) for j in range(k))
-    return [count[position] for position in range((n - 1) * s + k)]
+def transposed_by_copies(x, w, s, p, *, step=None, cut=(1, 1), add=True):
+    """The right output, or one with a single named mistake."""
+    n, k, step = len(x), len(w), step or s
+    out = x.new_zeros((n - 1) * step + k)
+    for i, value in enumerate(x):
+        place = slice(i * step, i * step + k)
+        out[place] = value * w + (out[place] if add else 0)
+    return out[p * cut[0] : len(out) - p * cut[1]]
 
 
 @right("05.6")
-def overlaps_by_numpy(n, k, s):
-    counts = np.zeros((n - 1) * s + k, dtype=int)
-    for i in range(n):
-        counts[i * s : i * s + k] += 1
-    return counts
+def transposed_by_matrix(x, w, s, p):
+    """Output place j gets w[j - i * s] of input i."""
+    shift = torch.arange((len(x) - 1) * s + len(w))[:, None] - torch.arange(len(x)) * s
+    inside = (shift >= 0) & (shift < len(w))
+    out = (w[shift.clamp(0, len(w) - 1)] * inside) @ x
+    return out[p : len(out) - p]
 
 
 @right("05.6")
-def overlaps_by_inequality(n, k, s):
-    """Kernel i covers p when i * s <= p < i * s + k."""
-    return tuple(
-        min(p // s, n - 1) - max(0, -((k - 1 - p) // s)) + 1
-        if min(p // s, n - 1) >= max(0, -((k - 1 - p) // s))
-        else 0
-        for p in range((n - 1) * s + k)
-    )
+def transposed_by_outer_product(x, w, s, p):
+    out = F.fold(
+        torch.outer(w, x)[None], (1, (len(x) - 1) * s + len(w)), (1, len(w)), stride=s
+    ).flatten()
+    return out[p : len(out) - p]
+
+
+def _stuffed(x, s):
+    """Zeros between the inputs."""
+    out = x.new_zeros((len(x) - 1) * s + 1)
+    out[::s] = x
+    return out
+
+
+@wrong("05.6")
+def transposed_by_torch(x, w, s, p):
+    return F.conv_transpose1d(x[None, None], w[None, None], stride=s, padding=p)[0, 0]
+
+
+@wrong("05.6")
+def transposed_by_module(x, w, s, p):
+    layer = nn.ConvTranspose1d(1, 1, len(w), stride=s, padding=p, bias=False)
+    layer.weight = nn.Parameter(w[None, None])
+    return layer(x[None, None])[0, 0].detach()
+
+
+@wrong("05.6")
+def transposed_by_convolution(x, w, s, p):
+    padded = F.pad(_stuffed(x, s), [len(w) - 1] * 2)
+    out = F.conv1d(padded[None, None], w.flip(0)[None, None])[0, 0]
+    return out[p : len(out) - p]
+
+
+@wrong("05.6")
+def transposed_by_numpy(x, w, s, p):
+    out = torch.from_numpy(np.convolve(_stuffed(x, s).numpy(), w.numpy()))
+    return out[p : len(out) - p]
+
+
+@wrong("05.6")
+def transposed_by_overlaps(x, w, s, p):
+    """How many kernels cover each place."""
+    return transposed_by_copies(torch.ones_like(x), torch.ones_like(w), s, p)
+
+
+@wrong("05.6")
+def transposed_forgetting_zeros(x, w, s, p):
+    """A place of the output for every number of every copy: no overlaps."""
+    return torch.outer(x, w).flatten()[: (len(x) - 1) * s + len(w) - 2 * p]
 
 
 wrong(
     "05.6",
-    marked=lambda n, k, s: [min(count, 1) for count in overlaps_by_counter(n, k, s)],
-    ceil=lambda n, k, s: [-(-k // s)] * ((n - 1) * s + k),
-    short=lambda n, k, s: overlaps_by_counter(n, k, s)[: n * s],
-    without_stride=lambda n, k, s: overlaps_by_counter(n, k, 1),
-    swapped=lambda n, k, s: overlaps_by_counter(n, s, k),
-    one_kernel_less=lambda n, k, s: overlaps_by_counter(max(n - 1, 0), k, s),
+    kernel_flipped=lambda x, w, s, p: transposed_by_copies(x, w.flip(0), s, p),
+    input_flipped=lambda x, w, s, p: transposed_by_copies(x.flip(0), w, s, p),
+    without_stride=partial(transposed_by_copies, step=1),
+    stride_of_kernel=lambda x, w, s, p: transposed_by_copies(x, w, len(w), p),
+    overwritten=partial(transposed_by_copies, add=False),
+    not_cut=partial(transposed_by_copies, cut=(0, 0)),
+    cut_before=partial(transposed_by_copies, cut=(2, 0)),
+    cut_after=partial(transposed_by_copies, cut=(0, 2)),
+    cut_once=partial(transposed_by_copies, cut=(1, 0)),
+    cut_twice=lambda x, w, s, p: transposed_by_copies(x, w, s, 2 * p),
+    short=lambda x, w, s, p: transposed_by_copies(x, w, s, p)[: len(x) * s],
+    swapped=lambda x, w, s, p: transposed_by_copies(w, x, s, p),
+    divided_by_overlaps=lambda x, w, s, p: (
+        transposed_by_copies(x, w, s, p)
+        / transposed_by_overlaps(x, w, s, p).clamp(min=1)
+    ),
+    kernel_added=lambda x, w, s, p: transposed_by_copies(torch.ones_like(x), w, s, p),
+    one_kernel_less=lambda x, w, s, p: transposed_by_copies(x[:-1], w, s, p),
+    as_list=lambda *given: transposed_by_copies(*given).tolist(),
 )

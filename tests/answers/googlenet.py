@@ -1,5 +1,6 @@
 """Answers to the exercises of notebook 03: right ones, and mistakes students make."""
 
+import copy
 from functools import partial
 
 import torch
@@ -12,30 +13,68 @@ from tests.answers import right, wrong
 
 
 @right("03.1")
-def module_by_formula(c_in, c1, r3, c3, r5, c5, proj, *, areas=(9, 25), bias=1):
+def module_by_formula(
+    c_in, c1, r3, c3, r5, c5, proj, H, W, *, areas=(9, 25), bias=0, unit=1, pool=0
+):
     """The right count, or one with a single named mistake."""
     weights = c_in * (c1 + r3 + r5 + proj) + areas[0] * r3 * c3 + areas[1] * r5 * c5
-    return weights + bias * (c1 + r3 + c3 + r5 + c5 + proj)
+    outputs = c1 + r3 + c3 + r5 + c5 + proj
+    return unit * H * W * (weights + bias * outputs + pool * c_in)
 
 
 @right("03.1")
-def module_by_building(c_in, c1, r3, c3, r5, c5, proj):
+def module_by_branches(c_in, c1, r3, c3, r5, c5, proj, H, W):
     sizes = [(c_in, c1, 1), (c_in, r3, 1), (r3, c3, 3), (c_in, r5, 1), (r5, c5, 5)]
-    convs = [nn.Conv2d(*size) for size in [*sizes, (c_in, proj, 1)]]
-    return sum(p.numel() for conv in convs for p in conv.parameters())
+    return sum(H * W * k * k * a * b for a, b, k in [*sizes, (c_in, proj, 1)])
 
 
 @wrong("03.1")
-def module_without_reductions(c_in, c1, r3, c3, r5, c5, proj):
-    return (c_in + 1) * (c1 + proj) + (9 * c_in + 1) * c3 + (25 * c_in + 1) * c5
+def module_by_building(c_in, c1, r3, c3, r5, c5, proj, H, W):
+    sizes = [(c_in, c1, 1), (c_in, r3, 1), (r3, c3, 3), (c_in, r5, 1), (r5, c5, 5)]
+    convs = [nn.Conv2d(*size) for size in [*sizes, (c_in, proj, 1)]]
+    return sum(H * W * conv.weight.numel() for conv in convs)
+
+
+@wrong("03.1")
+def module_without_reductions(c_in, c1, r3, c3, r5, c5, proj, H, W):
+    return H * W * c_in * (c1 + proj + 9 * c3 + 25 * c5)
+
+
+@wrong("03.1")
+def module_of_parameters(*given):
+    return module_by_formula(*given[:-2], 1, 1, bias=1)
+
+
+def _instead(place, value):
+    """The count of a module with another width or side."""
+    return lambda *given: module_by_formula(
+        *given[:place], value(given), *given[place + 1 :]
+    )
 
 
 wrong(
     "03.1",
-    without_biases=partial(module_by_formula, bias=0),
+    with_biases=partial(module_by_formula, bias=1),
     as_in_torchvision=partial(module_by_formula, areas=(9, 9)),
     with_sides_for_areas=partial(module_by_formula, areas=(3, 5)),
-    without_projection=lambda *widths: module_by_formula(*widths[:-1], 0),
+    of_parameters_without_biases=lambda *given: module_by_formula(*given[:-2], 1, 1),
+    of_square_map=_instead(8, lambda given: given[7]),
+    of_one_row=_instead(8, lambda given: 1),
+    without_projection=_instead(6, lambda given: 0),
+    without_pointwise_branch=_instead(1, lambda given: 0),
+    with_pooling=partial(module_by_formula, pool=9),
+    multiplications_and_additions=partial(module_by_formula, unit=2),
+    reductions_swapped=lambda c, c1, r3, c3, r5, *rest: module_by_formula(
+        c, c1, r5, c3, r3, *rest
+    ),
+    large_kernels_only=_instead(0, lambda given: 0),
+    projection_of_outputs=lambda *given: (
+        module_by_formula(*given)
+        + given[7] * given[8] * given[6] * (given[1] + given[3] + given[5] - given[0])
+    ),
+    chained_kernels=lambda c, c1, r3, c3, r5, c5, *rest: module_by_formula(
+        c, c1, r3, c3, r5 + c3, c5, *rest
+    ),
 )
 
 
@@ -67,6 +106,140 @@ wrong(
 )
 
 
+wrong(
+    "03.2",
+    of_parameters_with_biases=lambda c_in, c_out, k: (
+        (k * k * c_in * c_out - 1) // (c_in + 1 + k * k * c_out)
+    ),
+    rounded=lambda c_in, c_out, k: round(k * k * c_in * c_out / (c_in + k * k * c_out)),
+    searched_to_256=lambda *sizes: min(reduction_by_formula(*sizes), 256),
+    at_least_one=lambda *sizes: max(reduction_by_formula(*sizes), 1),
+    not_above_outputs=lambda c_in, c_out, k: min(
+        reduction_by_formula(c_in, c_out, k), c_out
+    ),
+    not_above_half=lambda c_in, c_out, k: min(
+        reduction_by_formula(c_in, c_out, k), c_in // 2
+    ),
+    channels_swapped=lambda c_in, c_out, k: reduction_by_formula(c_out, c_in, k),
+    kernel_after_forgotten=lambda c_in, c_out, k: (
+        (k * k * c_in * c_out - 1) // (c_in + c_out)
+    ),
+    kernel_before_too=lambda c_in, c_out, k: (
+        (k * k * c_in * c_out - 1) // (k * k * (c_in + c_out))
+    ),
+    reduction_for_free=lambda c_in, c_out, k: (
+        (c_in * c_out * k * k - 1) // (c_out * k * k)
+    ),
+    one_less=lambda *sizes: max(reduction_by_formula(*sizes) - 1, 0),
+    for_three=lambda c_in, c_out, k: reduction_by_formula(c_in, c_out, 3),
+    multiple_of_eight=lambda *sizes: reduction_by_formula(*sizes) // 8 * 8,
+    half_the_price=lambda *sizes: reduction_by_formula(*sizes) // 2,
+)
+
+
+# --- 03.3 -----------------------------------------------------------------------------
+
+
+def _dense(matrix, bias=None):
+    layer = nn.Linear(matrix.shape[1], len(matrix), bias=bias is not None)
+    layer.weight = nn.Parameter(matrix)
+    if bias is not None:
+        layer.bias = nn.Parameter(bias)
+    return layer
+
+
+@right("03.3")
+def dense_by_probing(
+    conv, H, W, *, view=lambda eye, C, H, W: eye.view(-1, C, H, W), change=None, **other
+):
+    """The right layer, or one with a single named mistake."""
+    conv = copy.deepcopy(conv)
+    for name, value in other.items():
+        setattr(conv, name, value)
+    C = conv.in_channels
+    with torch.no_grad():
+        zero = conv(torch.zeros(1, C, H, W)).flatten(1)
+        columns = conv(view(torch.eye(C * H * W), C, H, W)).flatten(1) - zero
+    weight, bias = columns.T.contiguous(), zero[0]
+    return _dense(*(change(weight, bias, conv) if change else (weight, bias)))
+
+
+@right("03.3")
+def dense_by_loop(conv, H, W):
+    (k, m), (s, t), (p, q) = conv.kernel_size, conv.stride, conv.padding
+    C, h, w = conv.in_channels, (H + 2 * p - k) // s + 1, (W + 2 * q - m) // t + 1
+    matrix = torch.zeros(conv.out_channels, h, w, C, H + 2 * p, W + 2 * q)
+    for i in range(h):
+        for j in range(w):
+            rows, columns = slice(i * s, i * s + k), slice(j * t, j * t + m)
+            matrix[:, i, j, :, rows, columns] = conv.weight
+    matrix = matrix[..., p : p + H, q : q + W].flatten(3).flatten(0, 2)
+    bias = None if conv.bias is None else conv.bias.repeat_interleave(h * w)
+    return _dense(matrix, bias)
+
+
+@wrong("03.3")
+def dense_changing_the_conv(conv, H, W):
+    layer = dense_by_probing(conv, H, W)
+    if conv.bias is not None:
+        conv.bias.data.zero_()
+    return layer
+
+
+def _bias_in_turn(weight, bias, conv):
+    if conv.bias is None:
+        return weight, bias
+    return weight, conv.bias.repeat(len(bias) // conv.out_channels)
+
+
+wrong(
+    "03.3",
+    as_sequence=lambda conv, H, W: nn.Sequential(conv, nn.Flatten()),
+    as_matrix=lambda conv, H, W: dense_by_probing(conv, H, W).weight,
+    as_function=lambda conv, H, W: lambda x: conv(x.view(len(x), -1, H, W)).flatten(1),
+    of_kernel=lambda conv, H, W: _dense(conv.weight.flatten(1), conv.bias),
+    without_bias=partial(dense_by_probing, change=lambda weight, bias, _: (weight,)),
+    bias_in_turn=partial(dense_by_probing, change=_bias_in_turn),
+    bias_in_columns=partial(
+        dense_by_probing,
+        change=lambda weight, bias, _: (weight + bias[:, None], torch.zeros_like(bias)),
+    ),
+    bias_twice=partial(
+        dense_by_probing, change=lambda weight, bias, _: (weight, 2 * bias)
+    ),
+    transposed=partial(
+        dense_by_probing, change=lambda weight, bias, _: (weight.T, bias)
+    ),
+    channels_last=partial(
+        dense_by_probing,
+        view=lambda eye, C, H, W: eye.view(-1, H, W, C).movedim(-1, 1),
+    ),
+    columns_first=partial(
+        dense_by_probing,
+        view=lambda eye, C, H, W: eye.view(-1, C, W, H).transpose(2, 3),
+    ),
+    pixels_last=partial(
+        dense_by_probing,
+        change=lambda weight, bias, conv: (
+            weight.view(conv.out_channels, -1, weight.shape[1])
+            .transpose(0, 1)
+            .flatten(0, 1),
+            bias,
+        ),
+    ),
+    without_stride=partial(dense_by_probing, stride=(1, 1)),
+    without_padding=partial(dense_by_probing, padding=(0, 0)),
+    turned_kernel=lambda conv, H, W: dense_by_probing(
+        conv, H, W, weight=nn.Parameter(conv.weight.detach().flip(2, 3))
+    ),
+    random=partial(
+        dense_by_probing,
+        change=lambda weight, bias, _: (torch.rand_like(weight), bias),
+    ),
+    for_square_maps=lambda conv, H, W: dense_by_probing(conv, H, H),
+)
+
+
 # --- 03.4 -----------------------------------------------------------------------------
 
 
@@ -89,6 +262,39 @@ wrong(
     softmaxed=lambda x, fc: maps_by_convolution(x, fc).softmax(1),
     divided_by_area=lambda x, fc: maps_by_convolution(x, fc) / x[0, 0].numel(),
     with_relu=lambda x, fc: maps_by_convolution(x, fc).relu(),
+)
+
+
+@wrong("03.4")
+def maps_viewed_not_moved(x, fc):
+    """The classes come last and are called first."""
+    return fc(x.flatten(2).mT).reshape(len(x), -1, *x.shape[2:])
+
+
+wrong(
+    "03.4",
+    bias_shared_out=lambda x, fc: (
+        maps_by_convolution(x, fc) + fc.bias[:, None, None] * (1 / x[0, 0].numel() - 1)
+    ),
+    turned=lambda x, fc: maps_by_convolution(x, fc).transpose(2, 3),
+    in_a_row=lambda x, fc: maps_by_convolution(x, fc).flatten(2),
+    of_first_picture=lambda x, fc: maps_by_convolution(x, fc)[:1],
+    of_every_picture_alike=lambda x, fc: maps_by_convolution(
+        x.mean(0, True).expand_as(x), fc
+    ),
+    of_best_class=lambda x, fc: maps_by_convolution(x, fc).amax(1, True),
+    summing_to_the_answer=lambda x, fc: maps_by_convolution(x, fc) / len(x[0, 0]),
+    from_zero=lambda x, fc: (
+        maps_by_convolution(x, fc) - maps_by_convolution(x, fc).amin((2, 3), True)
+    ),
+    sigmoid=lambda x, fc: maps_by_convolution(x, fc).sigmoid(),
+    of_positive=lambda x, fc: maps_by_convolution(x.relu(), fc),
+    constant=lambda x, fc: fc(x.mean((2, 3)))[..., None, None].expand(
+        -1, -1, *x.shape[2:]
+    ),
+    over_pixels=lambda x, fc: maps_by_convolution(x, fc).softmax(2),
+    doubled_bias=lambda x, fc: maps_by_convolution(x, fc) + fc.bias[:, None, None],
+    one_bias=lambda x, fc: F.conv2d(x, fc.weight[..., None, None]) + fc.bias[0],
 )
 
 
@@ -128,4 +334,75 @@ wrong(
     losing_both_biases=partial(merge, bias=False),
     by_averaging_channels=partial(merge, scale=1 / 4),
     as_sequence=lambda narrow, wide: nn.Sequential(narrow, wide),
+)
+
+
+@wrong("03.5")
+def merge_in_place(narrow, wide):
+    wide.bias.data += wide.weight.data.sum((2, 3)) @ narrow.bias.data
+    kernel = torch.einsum("omij,mc->ocij", wide.weight, narrow.weight.flatten(1))
+    wide.weight, wide.in_channels = nn.Parameter(kernel), narrow.in_channels
+    return wide
+
+
+@wrong("03.5")
+def merge_without_second_bias(narrow, wide):
+    conv = merge(narrow, wide)
+    conv.bias.data -= wide.bias.data
+    return conv
+
+
+@wrong("03.5")
+def merge_with_padding(narrow, wide):
+    conv = merge(narrow, wide)
+    conv.padding = tuple(k // 2 for k in wide.kernel_size)
+    return conv
+
+
+@wrong("03.5")
+def merge_with_square_stride(narrow, wide):
+    return merge(narrow, wide, stride=wide.stride[0])
+
+
+@wrong("03.5")
+def merge_with_mirrored_kernel(narrow, wide):
+    conv = merge(narrow, wide)
+    conv.weight.data = conv.weight.data.flip(2, 3)
+    return conv
+
+
+@wrong("03.5")
+def merge_for_square_kernels(narrow, wide):
+    conv = nn.Conv2d(narrow.in_channels, wide.out_channels, wide.kernel_size[0])
+    conv.stride, good = wide.stride, merge(narrow, wide)
+    conv.load_state_dict(good.state_dict())
+    return conv
+
+
+class _Both(nn.Conv2d):
+    def forward(self, x):
+        return self.wide(self.narrow(x))
+
+
+@wrong("03.5")
+def merge_by_calling_both(narrow, wide):
+    conv = _Both(narrow.in_channels, wide.out_channels, wide.kernel_size)
+    conv.narrow, conv.wide = narrow, wide
+    return conv
+
+
+wrong(
+    "03.5",
+    first_of_middle=lambda narrow, wide: merge(
+        _conv(narrow.weight[:1], narrow.bias[:1]),
+        _conv(wide.weight[:, :1], wide.bias, stride=wide.stride),
+    ),
+    bias_of_largest=partial(merge, through=torch.amax),
+    bias_subtracted=partial(merge, first_bias=-1),
+    stride_swapped=lambda narrow, wide: merge(narrow, wide, stride=wide.stride[::-1]),
+    kernel_only=lambda narrow, wide: merge(narrow, wide).weight,
+    second_alone=lambda narrow, wide: wide,
+    of_absolute=lambda narrow, wide: merge(
+        _conv(narrow.weight.abs(), narrow.bias), wide
+    ),
 )

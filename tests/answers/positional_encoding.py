@@ -1,71 +1,133 @@
 """Answers to the exercises of notebook 10: right ones, and mistakes students make."""
 
 import math
+from functools import partial
 
 import torch
 
 from tests.answers import right, wrong
 
+
+def _frequencies(d, base=10_000.0):
+    return base ** (-torch.arange(0, d, 2) / d)
+
+
+def _angles(positions, d):
+    return positions[..., None] * _frequencies(d)
+
+
+def _pairs(positions, d):
+    angles = _angles(positions, d)
+    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(-2)
+
+
+def _halves(positions, d):
+    angles = _angles(positions, d)
+    return torch.cat([angles.sin(), angles.cos()], dim=-1)
+
+
 # --- 10.1 -----------------------------------------------------------------------------
 
 
 @right("10.1")
-def terms_by_power(d, base):
-    return base ** (-torch.arange(0, d, 2) / d)
+def base_for(L, d, *, circle=2 * math.pi, last=2):
+    """The right base, or one with a single named mistake."""
+    return (L / circle) ** (d / (d - last))
 
 
-@right("10.1")
-def terms_by_loop(d, base):
-    return torch.tensor([1 / base ** (2 * i / d) for i in range(d // 2)])
-
-
+right(
+    "10.1",
+    by_logarithm=lambda L, d: math.exp(math.log(L / math.tau) * d / (d - 2)),
+    by_tensors=lambda L, d: (torch.tensor(L / math.tau).log() / (1 - 2 / d)).exp(),
+)
 wrong(
     "10.1",
-    of_the_source=lambda d, base: torch.exp(torch.arange(0, d, 2) * (-math.log(base))),
-    growing=lambda d, base: torch.exp(torch.arange(0, d, 2) * (math.log(base) / d)),
-    of_all_dimensions=lambda d, base: base ** (-torch.arange(d) / d),
-    with_half_exponent=lambda d, base: base ** (-torch.arange(d // 2) / d),
-    of_tensor2tensor=lambda d, b: b ** (-torch.arange(d // 2) / max(d // 2 - 1, 1)),
-    with_fixed_base=lambda d, base: terms_by_power(d, 10_000.0),
+    without_circle=partial(base_for, circle=1),
+    of_half_a_wave=partial(base_for, circle=math.pi),
+    of_a_quarter=partial(base_for, circle=math.pi / 2),
+    times_circle=lambda L, d: (L * math.tau) ** (d / (d - 2)),
+    as_if_the_last_were_d=partial(base_for, last=0),
+    of_last_dimension=partial(base_for, last=1),
+    of_last_but_one_pair=partial(base_for, last=4),
+    with_half_d=lambda L, d: base_for(L, d / 2),
+    with_half_exponent=lambda L, d: base_for(L, d) ** 2,
+    exponent_upside_down=lambda L, d: (L / math.tau) ** ((d - 2) / d),
+    without_exponent=lambda L, d: L / math.tau,
+    frequency=lambda L, d: (math.tau / L) ** (d / (d - 2)),
+    logarithm=lambda L, d: math.log(base_for(L, d)),
+    as_published=lambda L, d: 10_000.0,
+    of_whole_part=lambda L, d: int(base_for(L, d)),
 )
 
 
 # --- 10.2 -----------------------------------------------------------------------------
 
 
-def _angles(positions, d):
-    return positions[..., None] * terms_by_power(d, 10_000.0)
+@right("10.2")
+def nearest(x, n, *, known=_halves, like=lambda x, known: x @ known.T):
+    """The right places, or ones with a single named mistake."""
+    return like(x, known(torch.arange(n), x.shape[1])).argmax(1)
 
 
 @right("10.2")
-def halves_by_cat(positions, d):
-    angles = _angles(positions, d)
-    return torch.cat((torch.sin(angles), torch.cos(angles)), dim=1)
+def nearest_by_distance(x, n):
+    known = _pairs(torch.arange(n), x.shape[1])
+    sines, cosines = x.chunk(2, dim=1)
+    return torch.cdist(torch.stack([sines, cosines], 2).flatten(1), known).argmin(1)
 
 
 @right("10.2")
-def halves_by_loop(positions, d):
-    pe = torch.empty(len(positions), d)
-    for n, position in enumerate(positions.tolist()):
-        for i in range(d // 2):
-            angle = position / 10_000 ** (2 * i / d)
-            pe[n, i], pe[n, i + d // 2] = math.sin(angle), math.cos(angle)
-    return pe
+def nearest_by_loop(x, n):
+    known = _halves(torch.arange(n), x.shape[1])
+    return torch.tensor([((row - known) ** 2).sum(1).argmin().item() for row in x])
 
 
-@wrong("10.2")
-def halves_with_own_frequency_each(positions, d):
-    angles = positions[:, None] * 10_000 ** (-torch.arange(d) / d)
-    return torch.cat([angles[:, : d // 2].sin(), angles[:, d // 2 :].cos()], dim=1)
+def _place_of_pair(i):
+    """The place by one pair alone: the angle divided by the frequency."""
+
+    def answer(x, n):
+        d = x.shape[1]
+        angle = torch.atan2(x[:, : d // 2], x[:, d // 2 :])[:, i] % math.tau
+        return (angle / _frequencies(d)[i]).round().long().clamp(0, n - 1)
+
+    return answer
 
 
 wrong(
     "10.2",
-    interleaved=lambda positions, d: _pairs(positions, d),
-    cosine_first=lambda positions, d: halves_by_cat(positions, d).roll(d // 2, 1),
-    of_row_numbers=lambda positions, d: halves_by_cat(torch.arange(len(positions)), d),
-    of_rounded_positions=lambda positions, d: halves_by_cat(positions.long(), d),
-    transposed=lambda positions, d: halves_by_cat(positions, d).T,
+    interleaved=partial(nearest, known=_pairs),
+    cosine_first=partial(nearest, known=lambda p, d: _halves(p, d).roll(d // 2, 1)),
+    counted_from_one=lambda x, n: nearest(x, n) + 1,
+    without_place_zero=partial(nearest, known=lambda p, d: _halves(p + 1, d)),
+    one_place_less=lambda x, n: nearest(x, n - 1),
+    by_the_fastest_pair=_place_of_pair(0),
+    by_the_slowest_pair=_place_of_pair(-1),
+    by_sines=lambda x, n: nearest(
+        x, n, known=lambda p, d: _halves(p, d) * (torch.arange(d) < d // 2)
+    ),
+    by_cosines=lambda x, n: nearest(
+        x, n, known=lambda p, d: _halves(p, d) * (torch.arange(d) >= d // 2)
+    ),
+    farthest=partial(nearest, like=lambda x, known: -x @ known.T),
+    farthest_by_distance=partial(nearest, like=torch.cdist),
+    by_absolute_product=partial(nearest, like=lambda x, known: (x @ known.T).abs()),
+    by_largest_difference=partial(
+        nearest, like=lambda x, known: -torch.cdist(x, known, p=math.inf)
+    ),
+    by_sum_of_numbers=partial(
+        nearest, like=lambda x, known: -(x.sum(1)[:, None] - known.sum(1)).abs()
+    ),
+    over_known_places=lambda x, n: (x @ _halves(torch.arange(n), x.shape[1]).T).argmax(
+        0
+    ),
+    of_row_numbers=lambda x, n: torch.arange(len(x)) % n,
+    with_frequencies_of_all=partial(
+        nearest,
+        known=lambda p, d: torch.cat(
+            [_halves(p, 2 * d)[:, : d // 2], _halves(p, 2 * d)[:, d : d + d // 2]], 1
+        ),
+    ),
+    as_real_numbers=lambda x, n: nearest(x, n).to(x),
 )
 
 
@@ -73,51 +135,67 @@ wrong(
 
 
 @right("10.3")
-def shift_by_blocks(k, d):
-    angles = k * terms_by_power(d, 10_000.0)
-    c, s = torch.diag(torch.cos(angles)), torch.diag(torch.sin(angles))
-    return torch.vstack([torch.hstack([c, s]), torch.hstack([-s, c])])
+def speed(d, base, *, of=lambda w: w, sign=1):
+    """The right matrix, or one with a single named mistake."""
+    w = torch.diag(of(_frequencies(d, base)))
+    zero = torch.zeros_like(w)
+    return torch.cat([torch.cat([zero, sign * w], 1), torch.cat([-sign * w, zero], 1)])
 
 
 @right("10.3")
-def shift_by_elements(k, d):
-    R = torch.zeros(d, d)
-    for i, angle in enumerate((k * terms_by_power(d, 10_000.0)).tolist()):
-        j = i + d // 2
-        R[i, i] = R[j, j] = math.cos(angle)
-        R[i, j], R[j, i] = math.sin(angle), -math.sin(angle)
-    return R
+def speed_by_elements(d, base):
+    D, half = torch.zeros(d, d), d // 2
+    for i, w in enumerate(_frequencies(d, base).tolist()):
+        D[i, i + half], D[i + half, i] = w, -w
+    return D
+
+
+@right("10.3")
+def speed_by_autograd(d, base):
+    def shift(k):
+        angles = k * _frequencies(d, base)
+        c, s = angles.cos().diag(), angles.sin().diag()
+        return torch.vstack([torch.hstack([c, s]), torch.hstack([-s, c])])
+
+    return torch.autograd.functional.jacobian(shift, torch.zeros(()))
 
 
 @wrong("10.3")
-def shift_interleaved(k, d):
-    angles = k * terms_by_power(d, 10_000.0)
-    c, s = angles.cos(), angles.sin()
-    turns = torch.stack([c, s, -s, c], dim=-1).view(-1, 2, 2)
-    return torch.block_diag(*turns)
+def speed_interleaved(d, base):
+    w = _frequencies(d, base)
+    zero = torch.zeros_like(w)
+    return torch.block_diag(*torch.stack([zero, w, -w, zero], -1).view(-1, 2, 2))
 
 
 @wrong("10.3")
-def shift_with_one_frequency(k, d):
-    c, s = math.cos(k) * torch.eye(d // 2), math.sin(k) * torch.eye(d // 2)
-    return torch.vstack([torch.hstack([c, s]), torch.hstack([-s, c])])
+def speed_of_diagonals(d, base):
+    """Each number's own frequency on the diagonal."""
+    w = _frequencies(d, base)
+    return torch.diag(torch.cat([w, -w]))
 
 
 wrong(
     "10.3",
-    only_the_angles=lambda k, d: halves_by_cat(torch.tensor([k]), d)[0],
-    backwards=lambda k, d: shift_by_blocks(k, d).T,
-    by_one=lambda k, d: shift_by_blocks(1, d) if k != 1 else torch.eye(d),
-    without_minus=lambda k, d: shift_by_blocks(k, d).abs(),
+    backwards=partial(speed, sign=-1),
+    without_minus=lambda d, base: speed(d, base).abs(),
+    without_frequency=partial(speed, of=torch.ones_like),
+    divided=partial(speed, of=torch.reciprocal),
+    squared=partial(speed, of=torch.square),
+    of_the_first_pair=partial(speed, of=lambda w: w[:1].expand_as(w)),
+    frequencies_backwards=partial(speed, of=lambda w: w.flip(0)),
+    as_a_step_of_one=partial(speed, of=torch.sin),
+    as_a_rotation=lambda d, base: torch.linalg.matrix_exp(speed(d, base)),
+    as_a_difference=lambda d, base: (
+        torch.linalg.matrix_exp(speed(d, base)) - torch.eye(d)
+    ),
+    with_fixed_base=lambda d, base: speed(d, 10_000.0),
+    of_one_pair=lambda d, base: speed(2, base),
+    second=lambda d, base: speed(d, base) @ speed(d, base),
+    with_ones=lambda d, base: speed(d, base) + torch.eye(d),
 )
 
 
 # --- 10.4 -----------------------------------------------------------------------------
-
-
-def _pairs(positions, d):
-    angles = _angles(positions, d)
-    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(-2)
 
 
 def _axes(T, H, W):
@@ -155,56 +233,174 @@ wrong(
 )
 
 
+wrong(
+    "10.4",
+    rows_before_frames=lambda T, H, W, d: torch.cat(
+        [_pairs(axis, d // 3) for axis in _axes(T, H, W)], dim=-1
+    ).roll(d // 3, -1),
+    by_halves=lambda T, H, W, d: torch.cat(
+        [_halves(axis, d // 3) for axis in _axes(T, H, W)], dim=-1
+    ),
+    cosines_first=lambda T, H, W, d: (
+        video_by_meshgrid(T, H, W, d).unflatten(-1, (-1, 2)).flip(-1).flatten(-2)
+    ),
+    in_shares_of_the_side=lambda T, H, W, d: torch.cat(
+        [
+            _pairs(axis / n, d // 3)
+            for axis, n in zip(_axes(T, H, W), (T, H, W), strict=True)
+        ],
+        dim=-1,
+    ),
+    rows_only=lambda T, H, W, d: torch.cat([_pairs(_axes(T, H, W)[1], d // 3)] * 3, -1),
+    mixed_by_channel=lambda T, H, W, d: torch.stack(
+        [_pairs(axis, d // 3) for axis in _axes(T, H, W)], dim=-1
+    ).flatten(-2),
+    transposed=lambda T, H, W, d: video_by_meshgrid(T, H, W, d).transpose(1, 2),
+    channels_first=lambda T, H, W, d: video_by_meshgrid(T, H, W, d).movedim(-1, 0),
+    of_columns_and_rows_swapped=lambda T, H, W, d: torch.cat(
+        [_pairs(_axes(T, H, W)[n], d // 3) for n in (0, 2, 1)], dim=-1
+    ),
+    of_one_frame=lambda T, H, W, d: video_by_meshgrid(T, H, W, d)[:1].expand(
+        T, -1, -1, -1
+    ),
+    frame_by_raster=lambda T, H, W, d: torch.cat(
+        [
+            _pairs(t, d // 3)
+            for t in (
+                _axes(T, H, W)[0],
+                _axes(T, H, W)[1],
+                _axes(T, H, W)[1] * W + _axes(T, H, W)[2],
+            )
+        ],
+        dim=-1,
+    ),
+    centred=lambda T, H, W, d: torch.cat(
+        [
+            _pairs(axis - n // 2, d // 3)
+            for axis, n in zip(_axes(T, H, W), (T, H, W), strict=True)
+        ],
+        dim=-1,
+    ),
+)
+
+
 # --- 10.5 -----------------------------------------------------------------------------
 
 
-@right("10.5")
-def rope_by_halves(x, positions):
-    angles = _angles(positions, x.shape[-1])
-    a, b = x.tensor_split(2, dim=-1)
-    cos, sin = angles.cos(), angles.sin()
-    return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
-
-
-@right("10.5")
-def rope_by_complex(x, positions):
-    turn = torch.polar(torch.ones(()), _angles(positions, x.shape[-1]))
-    z = torch.complex(*x.chunk(2, dim=-1)) * turn
-    return torch.cat([z.real, z.imag], dim=-1)
-
-
-@right("10.5")
-def rope_as_llama(x, positions):
-    angles = _angles(positions, x.shape[-1]).repeat(1, 2)
+def _turned(x, angles):
+    """Pairs of halves turned; angles broadcast."""
     a, b = x.chunk(2, dim=-1)
-    return x * angles.cos() + torch.cat([-b, a], dim=-1) * angles.sin()
+    cos, sin = angles.cos(), angles.sin()
+    return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)
+
+
+@right("10.5")
+def rope(x, positions, r, *, turn=_turned, angles=_angles, heads=lambda p: p[:, None]):
+    """The right vectors, or ones with a single named mistake."""
+    turned = turn(x[..., :r], angles(heads(positions), r))
+    return torch.cat([turned, x[..., r:]], dim=-1)
+
+
+@right("10.5")
+def rope_by_complex(x, positions, r):
+    turn = torch.polar(torch.ones(()), _angles(positions, r))[:, None]
+    z = torch.complex(x[..., : r // 2], x[..., r // 2 : r]) * turn
+    return torch.cat([z.real, z.imag, x[..., r:]], dim=-1)
+
+
+@right("10.5")
+def rope_by_loop(x, positions, r):
+    y = x.clone()
+    for i, w in enumerate(_frequencies(r).tolist()):
+        angle = (positions * w)[:, None]  # (B, 1, N)
+        a, b = x[..., i], x[..., i + r // 2]
+        y[..., i] = a * angle.cos() - b * angle.sin()
+        y[..., i + r // 2] = a * angle.sin() + b * angle.cos()
+    return y
+
+
+@right("10.5")
+def rope_as_llama(x, positions, r):
+    x, rest = x.split([r, x.shape[-1] - r], dim=-1)
+    angles = _angles(positions, r).repeat(1, 1, 2)[:, None]
+    a, b = x.chunk(2, dim=-1)
+    x = x * angles.cos() + torch.cat([-b, a], dim=-1) * angles.sin()
+    return torch.cat([x, rest], dim=-1)
 
 
 @wrong("10.5")
-def rope_interleaved(x, positions):
+def rope_in_place(x, positions, r):
+    """The second number of a pair gets the first one already turned."""
+    angles = _angles(positions, r)[:, None]
+    a, b = x[..., : r // 2], x[..., r // 2 : r]
+    a.copy_(a * angles.cos() - b * angles.sin())
+    b.copy_(a * angles.sin() + b * angles.cos())
+    return x
+
+
+def _interleaved(x, angles):
     halves = torch.cat([x[..., 0::2], x[..., 1::2]], dim=-1)
-    turned = rope_by_halves(halves, positions)
-    return torch.stack(turned.chunk(2, dim=-1), dim=-1).flatten(-2)
+    return torch.stack(_turned(halves, angles).chunk(2, -1), -1).flatten(-2)
 
 
-@wrong("10.5")
-def rope_with_wrong_sign(x, positions):
-    angles = _angles(positions, x.shape[-1])
+def _with_wrong_sign(x, angles):
     a, b = x.chunk(2, dim=-1)
     cos, sin = angles.cos(), angles.sin()
     return torch.cat([a * cos + b * sin, a * sin + b * cos], dim=-1)
 
 
-@wrong("10.5")
-def rope_with_neighbouring_angles(x, positions):
-    angles = _angles(positions, x.shape[-1]).repeat_interleave(2, dim=-1)
+def _with_neighbouring_angles(x, angles):
+    angles = angles.repeat_interleave(2, dim=-1)
     a, b = x.chunk(2, dim=-1)
     return x * angles.cos() + torch.cat([-b, a], dim=-1) * angles.sin()
 
 
 wrong(
     "10.5",
-    without_positions=lambda x, _: rope_by_halves(x, torch.arange(x.shape[-2]) + 1),
-    clockwise=lambda x, positions: rope_by_halves(x, -positions),
-    added=lambda x, positions: x + halves_by_cat(positions, x.shape[-1]),
+    interleaved=partial(rope, turn=_interleaved),
+    with_wrong_sign=partial(rope, turn=_with_wrong_sign),
+    with_neighbouring_angles=partial(rope, turn=_with_neighbouring_angles),
+    clockwise=lambda x, positions, r: rope(x, -positions, r),
+    counted=lambda x, positions, r: rope(
+        x, torch.arange(x.shape[2]).to(x).expand(len(x), -1), r
+    ),
+    of_whole_positions=lambda x, positions, r: rope(x, positions.long().to(x), r),
+    of_the_first_text=lambda x, positions, r: rope(
+        x, positions[:1].expand_as(positions), r
+    ),
+    heads_for_texts=lambda x, positions, r: rope(
+        x.transpose(0, 1), positions[:1].expand(x.shape[1], -1), r
+    ).transpose(0, 1),
+    counted_from_the_first=lambda x, positions, r: rope(
+        x, positions - positions[:, :1], r
+    ),
+    of_absolute_positions=lambda x, positions, r: rope(x, positions.abs(), r),
+    whole=lambda x, positions, r: rope(x, positions, x.shape[-1]),
+    with_frequencies_of_the_whole=lambda x, positions, r: rope(
+        x,
+        positions,
+        r,
+        angles=lambda p, r: _angles(p, x.shape[-1])[..., : r // 2],
+    ),
+    last_half_with_the_first=lambda x, positions, r: rope(
+        x.roll(r // 2, -1), positions, r
+    ).roll(-(r // 2), -1),
+    last_numbers=lambda x, positions, r: rope(x.flip(-1), positions, r).flip(-1),
+    without_the_rest=lambda x, positions, r: rope(x, positions, r)[..., :r],
+    rest_in_front=lambda x, positions, r: rope(x, positions, r).roll(
+        x.shape[-1] - r, -1
+    ),
+    rest_zeroed=lambda x, positions, r: (
+        rope(x, positions, r) * (torch.arange(x.shape[-1]) < r)
+    ),
+    added=lambda x, positions, r: torch.cat(
+        [x[..., :r] + _halves(positions, r)[:, None], x[..., r:]], -1
+    ),
+    same_angle_for_all=partial(
+        rope, angles=lambda p, r: p[..., None].expand(*p.shape, r // 2)
+    ),
+    without_one_pair=lambda x, positions, r: rope(x, positions, r - 2) if r > 2 else x,
+    normalised=lambda x, positions, r: torch.nn.functional.normalize(
+        rope(x, positions, r), dim=-1
+    ),
 )

@@ -22,7 +22,7 @@ def block_by_formula(c_in, c, stride, *, for_channels=True, for_stride=True, nor
     return 9 * c * (c_in + c) + 2 * norm * c + projection * (c_in * c + norm * c)
 
 
-@right("04.1")
+@wrong("04.1")
 def block_by_building(c_in, c, stride):
     layers = [nn.Conv2d(c_in, c, 3, bias=False), nn.BatchNorm2d(c)]
     layers += [nn.Conv2d(c, c, 3, bias=False), nn.BatchNorm2d(c)]
@@ -38,6 +38,43 @@ wrong(
     without_projection=partial(block_by_formula, for_channels=False, for_stride=False),
     projection_only_for_stride=partial(block_by_formula, for_channels=False),
     projection_only_for_channels=partial(block_by_formula, for_stride=False),
+)
+
+
+wrong(
+    "04.1",
+    projection_without_bn=lambda c_in, c, s: (
+        block_by_formula(c_in, c, s) - 2 * c * (c_in != c or s != 1)
+    ),
+    projection_with_bias=lambda c_in, c, s: (
+        block_by_formula(c_in, c, s) + c * (c_in != c or s != 1)
+    ),
+    projection_for_step_two=lambda c_in, c, s: block_by_formula(
+        c_in, c, 1 if s == 3 and c_in == c else s
+    ),
+    projection_for_widening=lambda c_in, c, s: block_by_formula(
+        c_in, c, s, for_channels=c > c_in
+    ),
+    projection_for_both_changes=lambda c_in, c, s: block_by_formula(
+        c_in, c, s, for_channels=s != 1, for_stride=c_in != c
+    ),
+    projection_always=lambda c_in, c, s: (
+        block_by_formula(c_in, c, s, norm=2) + (c_in == c and s == 1) * (c * c + 2 * c)
+    ),
+    projection_of_three=lambda c_in, c, s: (
+        block_by_formula(c_in, c, s) + 8 * c_in * c * (c_in != c or s != 1)
+    ),
+    first_conv_as_second=lambda c_in, c, s: (
+        block_by_formula(c_in, c, s) + 9 * c * (c - c_in)
+    ),
+    second_conv_as_first=lambda c_in, c, s: (
+        block_by_formula(c_in, c, s) + 9 * c * (c_in - c)
+    ),
+    with_running_statistics=partial(block_by_formula, norm=4),
+    only_scales=partial(block_by_formula, norm=1),
+    one_bn=lambda c_in, c, s: block_by_formula(c_in, c, s) - 2 * c,
+    bn_of_input=lambda c_in, c, s: block_by_formula(c_in, c, s) + 2 * (c_in - c),
+    fewer_with_stride=lambda c_in, c, s: block_by_formula(c_in, c, s) // s**2,
 )
 
 
@@ -62,6 +99,28 @@ wrong(
     second_backwards=lambda W1, b1, W2, p: (W1[p], b1[p], W2[:, p.argsort()]),
     only_first=lambda W1, b1, W2, perm: (W1[perm], b1[perm], W2),
     inputs=lambda W1, b1, W2, perm: (W1[:, perm[perm < 2]], b1[perm], W2[:, perm]),
+)
+
+
+wrong(
+    "04.2",
+    backwards=lambda W1, b1, W2, p: permute_by_index(W1, b1, W2, p.argsort()),
+    bias_backwards=lambda W1, b1, W2, p: (W1[p], b1[p.argsort()], W2[:, p]),
+    first_backwards=lambda W1, b1, W2, p: (W1[p.argsort()], b1[p], W2[:, p]),
+    second_first=lambda *given: permute_by_index(*given)[::-1],
+    second_transposed=lambda W1, b1, W2, p: (W1[p], b1[p], W2.T[p]),
+    twice=lambda W1, b1, W2, p: permute_by_index(*permute_by_index(W1, b1, W2, p), p),
+    shifted=lambda W1, b1, W2, p: permute_by_index(
+        W1, b1, W2, torch.arange(len(p)).roll(-1)
+    ),
+    reversed=lambda W1, b1, W2, p: (W1.flip(0), b1.flip(0), W2.flip(1)),
+    sorted=lambda W1, b1, W2, p: (W1, b1, W2),
+    without_second=lambda W1, b1, W2, p: (W1[p], b1[p]),
+    as_dict=lambda *given: dict(zip("abc", permute_by_index(*given), strict=True)),
+    as_sum=lambda W1, b1, W2, p: (W1[p] + b1[p, None], b1[p], W2[:, p]),
+    by_swap=lambda W1, b1, W2, p: permute_by_index(
+        W1, b1, W2, torch.tensor([p[0], *(i for i in range(len(p)) if i != p[0])])
+    ),
 )
 
 
@@ -115,6 +174,92 @@ wrong(
 )
 
 
+def _each_block(change):
+    """The network after a change in each of its blocks."""
+
+    def answer(model):
+        for block in _blocks(model):
+            change(block)
+        return model
+
+    return answer
+
+
+def _last(block):
+    return "bn3" if isinstance(block, Bottleneck) else "bn2"
+
+
+def _last_conv(block):
+    return getattr(block, _last(block).replace("bn", "conv"))
+
+
+def _off(*modules):
+    for module in modules:
+        for parameter in module.parameters():
+            nn.init.zeros_(parameter)
+
+
+@wrong("04.3")
+def zero_last_norm_of_first_blocks(model):
+    for stage in (model.layer1, model.layer2, model.layer3, model.layer4):
+        _off(getattr(stage[0], _last(stage[0])))
+    return model
+
+
+@wrong("04.3")
+def zero_last_norm_of_a_copy(model):
+    zero_last_norm(copy.deepcopy(model))
+    return model
+
+
+@wrong("04.3")
+def zero_in_a_shell(model):
+    return nn.Sequential(zero_last_norm(model))
+
+
+def _zeros(module, inputs, output):
+    return torch.zeros_like(output)
+
+
+wrong(
+    "04.3",
+    last_conv_too=_each_block(
+        lambda block: _off(getattr(block, _last(block)), _last_conv(block))
+    ),
+    only_last_conv=_each_block(lambda block: _off(_last_conv(block))),
+    first_norm_too=_each_block(
+        lambda block: _off(block.bn1, getattr(block, _last(block)))
+    ),
+    first_norm=_each_block(lambda block: _off(block.bn1)),
+    projection_too=_each_block(
+        lambda block: _off(
+            getattr(block, _last(block)), block.downsample or nn.Identity()
+        )
+    ),
+    small=_each_block(
+        lambda block: [
+            p.data.mul_(1e-3) for p in getattr(block, _last(block)).parameters()
+        ]
+    ),
+    new_norm=_each_block(
+        lambda block: setattr(
+            block,
+            _last(block),
+            nn.BatchNorm2d(_last_conv(block).out_channels, affine=False),
+        )
+    ),
+    no_norm=_each_block(lambda block: setattr(block, _last(block), nn.Identity())),
+    by_hook=_each_block(
+        lambda block: getattr(block, _last(block)).register_forward_hook(_zeros)
+    ),
+    first_convolution_of_the_net=lambda model: _off(model.bn1) or zero_last_norm(model),
+    head_too=lambda model: _off(model.fc) or zero_last_norm(model),
+    cut_off=_each_block(lambda block: setattr(block, "forward", lambda x: x)),
+    rest_frozen=lambda model: zero_last_norm(model.requires_grad_(False)),
+    norms_listed=lambda model: _last_norms(zero_last_norm(model)),
+)
+
+
 # --- 04.4 -----------------------------------------------------------------------------
 
 
@@ -136,6 +281,26 @@ wrong(
     without_first_activation=lambda x, b1, c1, b2, c2: x + c2(b2(c1(x)).relu()),
     relu_before_bn=lambda x, b1, c1, b2, c2: x + c2(b2(c1(b1(x.relu())).relu())),
     without_sum=lambda x, *layers: preact(x, *layers) - x,
+)
+
+
+wrong(
+    "04.4",
+    first_norm_twice=lambda x, b1, c1, b2, c2: x + c2(F.relu(b1(c1(F.relu(b1(x)))))),
+    convs_swapped=lambda x, b1, c1, b2, c2: preact(x, b1, c2, b2, c1),
+    norms_swapped=lambda x, b1, c1, b2, c2: preact(x, b2, c1, b1, c2),
+    without_second_relu=lambda x, b1, c1, b2, c2: x + c2(b2(c1(F.relu(b1(x))))),
+    without_first_relu=lambda x, b1, c1, b2, c2: x + c2(F.relu(b2(c1(b1(x))))),
+    without_second_norm=lambda x, b1, c1, b2, c2: x + c2(c1(b1(x).relu()).relu()),
+    skip_from_norm=lambda x, b1, *rest: preact(x, b1, *rest) - x + b1(x),
+    relu_of_input=lambda x, *layers: preact(x, *layers) - x + x.relu(),
+    leaky=lambda x, b1, c1, b2, c2: x + c2(F.leaky_relu(b2(c1(F.leaky_relu(b1(x)))))),
+    conv_first=lambda x, b1, c1, b2, c2: x + b2(c2(b1(c1(x)).relu()).relu()),
+    averaged=lambda x, *layers: preact(x, *layers) / 2,
+    twice_the_input=lambda x, *layers: preact(x, *layers) + x,
+    one_convolution=lambda x, b1, c1, b2, c2: x + c1(b1(x).relu()),
+    two_skips=lambda x, b1, c1, b2, c2: preact(x, b1, c1, b2, c2) + c1(b1(x).relu()),
+    norm_after_sum=lambda x, b1, c1, b2, c2: b2(preact(x, b1, c1, b2, c2)),
 )
 
 
@@ -172,6 +337,66 @@ wrong(
 )
 
 
+def _kept(draw):
+    """Depth with its own way to choose the examples that are kept."""
+
+    def answer(y, p, training):
+        if not training or p == 0:
+            return y
+        keep = torch.as_tensor(draw(y, p), dtype=y.dtype).view(-1, *[1] * (y.dim() - 1))
+        return y * keep / (1 - p)
+
+    return answer
+
+
+def _first_dropped(y, p):
+    keep = torch.ones(len(y))
+    keep[: round(p * len(y))] = 0
+    return keep
+
+
+def _same_every_time(y, p):
+    return torch.rand(len(y), generator=torch.Generator().manual_seed(0)) >= p
+
+
+def _exact_number(y, p):
+    return torch.randperm(len(y)) >= round(p * len(y))
+
+
+def _shuffled_blocks(y, p):
+    """Neighbours share their fate."""
+    return (torch.rand((len(y) + 1) // 2) >= p).repeat_interleave(2)[: len(y)]
+
+
+@wrong("04.5")
+def depth_of_one_example_less(y, p, training):
+    return torch.cat([y[:1], depth_by_mask(y[1:], p, training)])
+
+
+wrong(
+    "04.5",
+    first_dropped=_kept(_first_dropped),
+    same_every_time=_kept(_same_every_time),
+    exact_number=_kept(_exact_number),
+    in_pairs=_kept(_shuffled_blocks),
+    every_nth=_kept(lambda y, p: torch.arange(len(y)) * p % 1 + p < 1),
+    smallest_dropped=_kept(
+        lambda y, p: y.mean((1, 2, 3)) > y.mean((1, 2, 3)).quantile(p)
+    ),
+    channels=lambda y, p, training: F.dropout2d(y, p, training),
+    seeded=lambda y, p, training: (
+        torch.manual_seed(1) and depth_by_mask(y, p, training)
+    ),
+    scaled_by_p=lambda y, p, training: _dropped(y, p) / p if training and p else y,
+    multiplied=lambda y, p, training: _dropped(y, p) * (1 - p) if training else y,
+    noise=lambda y, p, training: y * (1 + p * torch.randn(len(y), 1, 1, 1)),
+    mean_in_place_of_branch=lambda y, p, training: y * (1 - p) if training else y,
+    dropped_in_eval=lambda y, p, training: depth_by_mask(y, p, not training),
+    never=lambda y, p, training: y,
+    half=lambda y, p, training: depth_by_mask(y, 0.5 if p else 0, training),
+)
+
+
 # --- 04.6 -----------------------------------------------------------------------------
 
 
@@ -202,4 +427,95 @@ wrong(
     without_mean=partial(fold, mean=False),
     by_variance=partial(fold, root=False),
     losing_stride=partial(fold, geometry=False),
+)
+
+
+def _folded(change):
+    """The right folding, then a change to it."""
+
+    def answer(conv, bn):
+        result = fold(conv, bn)
+        change(result, conv, bn)
+        return result
+
+    return answer
+
+
+@wrong("04.6")
+def fold_in_place(conv, bn):
+    result = fold(conv, bn)
+    conv.weight, conv.bias = result.weight, result.bias
+    return conv
+
+
+@wrong("04.6")
+def fold_and_reset_norm(conv, bn):
+    result = fold(conv, bn)
+    bn.reset_parameters()
+    return result
+
+
+@wrong("04.6")
+def fold_over_inputs(conv, bn):
+    scale = bn.weight / (bn.running_var + bn.eps).sqrt()
+    folded = fold(conv, bn)
+    channels = conv.weight.shape[1]
+    folded.weight.data = conv.weight * scale[:channels].view(1, -1, 1, 1)
+    return folded
+
+
+@wrong("04.6")
+def fold_into_a_plain_conv(conv, bn):
+    """Forgets the dilation; everything else is carried over."""
+    plain = nn.Conv2d(
+        conv.in_channels,
+        conv.out_channels,
+        conv.kernel_size,
+        conv.stride,
+        conv.padding,
+        groups=conv.groups,
+    )
+    plain.load_state_dict(fold(conv, bn).state_dict())
+    return plain
+
+
+def _set(name, value):
+    return _folded(lambda result, conv, bn: setattr(result, name, value))
+
+
+wrong(
+    "04.6",
+    losing_groups=_folded(lambda result, conv, bn: setattr(result, "groups", 1)),
+    losing_padding=_set("padding", (0, 0)),
+    losing_only_stride=_set("stride", (1, 1)),
+    bias_not_scaled=_folded(
+        lambda result, conv, bn: result.bias.data.add_(
+            0 if conv.bias is None else conv.bias
+        )
+    ),
+    without_beta=_folded(lambda result, conv, bn: result.bias.data.sub_(bn.bias)),
+    without_gamma=_folded(
+        lambda result, conv, bn: result.weight.data.div_(bn.weight[:, None, None, None])
+    ),
+    mean_added=_folded(
+        lambda result, conv, bn: result.bias.data.add_(
+            2 * bn.running_mean * bn.weight / (bn.running_var + bn.eps).sqrt()
+        )
+    ),
+    mean_not_scaled=_folded(
+        lambda result, conv, bn: result.bias.data.add_(
+            bn.running_mean * (bn.weight / (bn.running_var + bn.eps).sqrt() - 1)
+        )
+    ),
+    eps_outside_the_root=_folded(
+        lambda result, conv, bn: result.weight.data.mul_(
+            ((bn.running_var + bn.eps).sqrt() / (bn.running_var.sqrt() + bn.eps))[
+                :, None, None, None
+            ]
+        )
+    ),
+    default_eps=lambda conv, bn: setattr(bn, "eps", 1e-5) or fold(conv, bn),
+    no_bias=_folded(lambda result, conv, bn: setattr(result, "bias", None)),
+    weight_only=lambda conv, bn: fold(conv, bn).weight,
+    untouched=lambda conv, bn: conv,
 )

@@ -5,6 +5,7 @@ from functools import partial
 
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from tests.answers import right, wrong
 
@@ -30,6 +31,34 @@ wrong(
     scaled_by_d=lambda q, K, V: (K @ q / len(q)).softmax(0) @ V,
     to_nearest=lambda q, K, V: V[(K @ q).argmax()],
     returning_weights=lambda q, K, V: (K @ q / len(q) ** 0.5).softmax(0),
+)
+wrong(
+    "08.1",
+    scaled_by_values=lambda q, K, V: (K @ q / V.shape[1] ** 0.5).softmax(0) @ V,
+    scaled_after_softmax=lambda q, K, V: (K @ q).softmax(0) / len(q) ** 0.5 @ V,
+    multiplied_by_root=lambda q, K, V: (K @ q * len(q) ** 0.5).softmax(0) @ V,
+    not_divided_by_sum=lambda q, K, V: (K @ q / len(q) ** 0.5).exp() @ V,
+    by_sigmoid=lambda q, K, V: (K @ q / len(q) ** 0.5).sigmoid() @ V,
+    by_cosine=lambda q, K, V: F.cosine_similarity(K, q[None]).softmax(0) @ V,
+    by_distance=lambda q, K, V: (-(K - q).norm(dim=1) / len(q) ** 0.5).softmax(0) @ V,
+    by_log_softmax=lambda q, K, V: (K @ q / len(q) ** 0.5).log_softmax(0) @ V,
+    of_absolute_scores=lambda q, K, V: (K @ q / len(q) ** 0.5).abs().softmax(0) @ V,
+    of_keys=lambda q, K, V: attend_by_matrices(q, K, K),
+    averaged=lambda q, K, V: V.mean(0),
+    as_a_row=lambda *given: attend_by_matrices(*given)[None],
+)
+
+
+def attention(Q, K, V):
+    """What the notebook calls so."""
+    A = (Q @ K.mT / Q.shape[-1] ** 0.5).softmax(-1)
+    return A @ V, A
+
+
+wrong(  # right values by the functions that the task forbids
+    "08.1",
+    by_torch=lambda q, K, V: F.scaled_dot_product_attention(q[None], K, V)[0],
+    by_the_notebook=lambda q, K, V: attention(q[None], K, V)[0][0],
 )
 
 
@@ -58,6 +87,52 @@ wrong(
     clamped=lambda S, T: temperature(
         (S / T).clamp(-700, 700), 1, maximum=torch.zeros_like
     ),
+)
+
+
+@wrong("08.2")
+def temperature_of_unshifted_sum(S, T):
+    shifted = (S - S.amax(-1, keepdim=True)) / T
+    return shifted.exp() / (S / T).exp().sum(-1, keepdim=True)
+
+
+wrong(
+    "08.2",
+    ignored=lambda S, T: temperature(S, 1),
+    subtracted=lambda S, T: temperature(S - T, 1),
+    in_base_two=lambda S, T: temperature(S * 0.6931471805599453, T),
+    squared=lambda S, T: temperature(S, T * T),
+    from_the_mean=partial(temperature, maximum=lambda S: S.mean(-1, keepdim=True)),
+    from_the_smallest=partial(temperature, maximum=lambda S: S.amin(-1, keepdim=True)),
+    from_the_first=partial(temperature, maximum=lambda S: S[..., :1]),
+    from_the_largest_size=partial(
+        temperature, maximum=lambda S: S.abs().amax(-1, keepdim=True)
+    ),
+    from_each_column=partial(temperature, maximum=lambda S: S.amax(0, keepdim=True)),
+    of_powers=lambda S, T: temperature(S, 1) ** (1 / T),
+    logarithms=lambda S, T: temperature(S, T).log().clamp(min=-1e9),
+    guarded=lambda S, T: (
+        (S / T).exp().clamp(max=1e30)
+        / (S / T).exp().clamp(max=1e30).sum(-1, keepdim=True).clamp(min=1e-30)
+    ),
+    without_nan=lambda S, T: torch.nan_to_num(
+        temperature(S, T, maximum=torch.zeros_like)
+    ),
+    guarded_by_epsilon=lambda S, T: temperature(S, T) / (1 + 1e-6),
+    in_half_precision=lambda S, T: temperature(S.half(), T).to(S),
+)
+wrong(  # right values by the functions that the task forbids
+    "08.2",
+    by_softmax=lambda S, T: torch.softmax(S / T, -1),
+    by_a_method=lambda S, T: S.div(T).softmax(-1),
+    by_a_layer=lambda S, T: nn.Softmax(-1)(S / T),
+    by_log_softmax=lambda S, T: F.log_softmax(S / T, -1).exp(),
+    by_softmin=lambda S, T: F.softmin(-S / T, -1),
+    by_attention=lambda S, T: attention(
+        S[..., None, :] / T * S.shape[-1] ** 0.5,
+        torch.eye(S.shape[-1]),
+        torch.eye(S.shape[-1]),
+    )[0][..., 0, :],
 )
 
 
@@ -102,66 +177,142 @@ wrong(
     of_numbers=lambda lengths, N: mask(lengths, N).to(torch.get_default_dtype()),
     one_word_too_long=lambda lengths, N: mask(lengths + 1, N),
 )
+wrong(
+    "08.3",
+    either=lambda *given: mask_without_padding(*given) | mask_without_future(*given),
+    one_word_ahead=lambda lengths, N: (
+        mask_without_future(lengths, N) & torch.ones(N, N, dtype=torch.bool).tril(1)
+    ),
+    of_the_longest=lambda lengths, N: mask(lengths.max().expand_as(lengths), N),
+    of_the_first=lambda lengths, N: mask(lengths[:1].expand_as(lengths), N),
+    always_seeing_itself=lambda lengths, N: (
+        mask(lengths, N) | torch.eye(N, dtype=torch.bool)
+    ),
+    of_queries_too=lambda lengths, N: (
+        mask(lengths, N) & mask_without_future(lengths, N).mT
+    ),
+    padded_in_front=lambda lengths, N: (
+        mask_without_padding(lengths, N) & mask_without_future(lengths, N).flip(-1)
+    ),
+    with_heads_last=lambda lengths, N: mask(lengths, N).movedim(1, -1),
+    of_the_batch=lambda lengths, N: mask(lengths, N).all(0, keepdim=True),
+    to_add=lambda lengths, N: torch.zeros(len(lengths), 1, N, N).masked_fill(
+        ~mask(lengths, N), -1e9
+    ),
+    one_word_too_short=lambda lengths, N: mask(lengths - 1, N),
+    in_bytes=lambda lengths, N: mask(lengths, N).byte(),
+)
 
 
 # --- 08.4 -----------------------------------------------------------------------------
 
 
+def _cut(x, h):
+    return x.unflatten(-1, (h, -1)).transpose(1, 2)  # (B, h, N, c)
+
+
+def _share(x, times):
+    return x.repeat_interleave(times, 1)
+
+
 @right("08.4")
-def heads_by_view(q, k, v, h):
-    def split(x):
-        return x.view(*x.shape[:2], h, -1).transpose(1, 2)
-
-    weights = split(q) @ split(k).transpose(2, 3) / (q.shape[-1] // h) ** 0.5
-    return (weights.softmax(-1) @ split(v)).transpose(1, 2).reshape(q.shape)
+def grouped(q, k, v, h, g, *, cut=_cut, share=_share, scale=1.0, merge=True):
+    """The right attention, or one with a single named mistake."""
+    q, k, v = cut(q, h), share(cut(k, g), h // g), share(cut(v, g), h // g)
+    z = F.scaled_dot_product_attention(q * scale, k, v)
+    return z.transpose(1, 2).flatten(2) if merge else z
 
 
 @right("08.4")
-def heads_by_loop(q, k, v, h):
-    d = q.shape[-1] // h
-    heads = []
+def grouped_by_loop(q, k, v, h, g):
+    c, heads = q.shape[-1] // h, []
     for i in range(h):
-        part = slice(i * d, (i + 1) * d)
-        heads.append(
-            F.scaled_dot_product_attention(q[..., part], k[..., part], v[..., part])
-        )
+        own = slice(i * c, (i + 1) * c)
+        group = slice(i // (h // g) * c, (i // (h // g) + 1) * c)
+        scores = q[..., own] @ k[..., group].mT / math.sqrt(c)
+        heads.append(scores.softmax(-1) @ v[..., group])
     return torch.cat(heads, -1)
 
 
-def _attend(q, k, v, split):
-    return F.scaled_dot_product_attention(split(q), split(k), split(v))
+@right("08.4")
+def grouped_by_broadcasting(q, k, v, h, g):
+    q = q.unflatten(-1, (g, h // g, -1)).permute(0, 2, 3, 1, 4)  # (B, g, h/g, N, c)
+    k, v = (x.unflatten(-1, (g, 1, -1)).permute(0, 2, 3, 1, 4) for x in (k, v))
+    z = (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1) @ v
+    return z.permute(0, 3, 1, 2, 4).flatten(2)
+
+
+@right("08.4")
+def grouped_by_option(q, k, v, h, g):
+    z = F.scaled_dot_product_attention(
+        _cut(q, h), _cut(k, g), _cut(v, g), enable_gqa=True
+    )
+    return z.transpose(1, 2).flatten(2)
 
 
 @wrong("08.4")
-def heads_left_apart(q, k, v, h):
-    return _attend(q, k, v, lambda x: x.unflatten(-1, (h, -1)).transpose(1, 2))
+def grouped_by_averaged_queries(q, k, v, h, g):
+    """One query for the whole group."""
+    mean = q.unflatten(-1, (g, h // g, -1)).mean(-2, keepdim=True)
+    q = mean.expand(*mean.shape[:3], h // g, -1).flatten(2)
+    return grouped(q, k, v, h, g)
 
 
 @wrong("08.4")
-def heads_without_transpose(q, k, v, h):
-    split = lambda x: x.reshape(len(x), h, x.shape[1], -1)  # noqa: E731
-    return _attend(q, k, v, split).reshape(q.shape)
-
-
-@wrong("08.4")
-def heads_interleaved(q, k, v, h):
-    z = _attend(q, k, v, lambda x: x.unflatten(-1, (-1, h)).permute(0, 3, 1, 2))
-    return z.permute(0, 2, 3, 1).flatten(2)
-
-
-@wrong("08.4")
-def heads_averaged(q, k, v, h):
-    q, k = (x.unflatten(-1, (h, -1)).transpose(1, 2) for x in (q, k))
-    return (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1).mean(1) @ v
+def grouped_by_averaged_weights(q, k, v, h, g):
+    k, v = _share(_cut(k, g), h // g), _share(_cut(v, g), h // g)
+    weights = (_cut(q, h) @ k.mT / k.shape[-1] ** 0.5).softmax(-1)
+    z = weights.mean(1, keepdim=True) @ v
+    return z.transpose(1, 2).flatten(2)
 
 
 wrong(
     "08.4",
-    merged_without_transpose=lambda q, *given: heads_left_apart(q, *given).reshape(
+    heads_left_apart=partial(grouped, merge=False),
+    merged_without_transpose=lambda q, *given: grouped(q, *given, merge=False).reshape(
         q.shape
     ),
-    scaled_by_whole_d=lambda q, k, v, h: heads_by_loop(q / h**0.5, k, v, h),
-    ignored=lambda q, k, v, h: F.scaled_dot_product_attention(q, k, v),
+    cut_without_transpose=partial(
+        grouped, cut=lambda x, h: x.reshape(len(x), h, x.shape[1], -1)
+    ),
+    interleaved=partial(
+        grouped, cut=lambda x, h: x.unflatten(-1, (-1, h)).permute(0, 3, 1, 2)
+    ),
+    repeated_in_turn=partial(grouped, share=lambda x, n: x.repeat(1, n, 1, 1)),
+    first_group_for_all=partial(
+        grouped, share=lambda x, n: x[:, :1].expand(-1, n * x.shape[1], -1, -1)
+    ),
+    last_group_for_all=partial(
+        grouped, share=lambda x, n: x[:, -1:].expand(-1, n * x.shape[1], -1, -1)
+    ),
+    averaged_groups=partial(
+        grouped, share=lambda x, n: x.mean(1, True).expand(-1, n * x.shape[1], -1, -1)
+    ),
+    groups_backwards=partial(grouped, share=lambda x, n: _share(x.flip(1), n)),
+    scaled_by_whole_d=lambda q, k, v, h, g: grouped(q, k, v, h, g, scale=h**-0.5),
+    scaled_by_group=lambda q, k, v, h, g: grouped(q, k, v, h, g, scale=(g / h) ** 0.5),
+    not_scaled=lambda q, k, v, h, g: grouped(
+        q, k, v, h, g, scale=(q.shape[-1] / h) ** 0.5
+    ),
+    as_one_head=lambda q, k, v, h, g: F.scaled_dot_product_attention(
+        q, *(x.repeat(1, 1, h // g) for x in (k, v))
+    ),
+    repeated_numbers=lambda q, k, v, h, g: grouped(
+        q, *(x.repeat_interleave(h // g, -1) for x in (k, v)), h, h
+    ),
+    repeated_vectors=lambda q, k, v, h, g: grouped(
+        q, *(x.repeat(1, 1, h // g) for x in (k, v)), h, h
+    ),
+    over_queries=lambda q, k, v, h, g: (
+        (
+            (
+                _cut(q, h) @ _share(_cut(k, g), h // g).mT / (q.shape[-1] / h) ** 0.5
+            ).softmax(-2)
+            @ _share(_cut(v, g), h // g)
+        )
+        .transpose(1, 2)
+        .flatten(2)
+    ),
 )
 
 
@@ -186,6 +337,26 @@ def patches_by_loop(x, P):
     return torch.stack(patches, 1)
 
 
+right("08.5", by_unshuffling=lambda x, P: F.pixel_unshuffle(x, P).flatten(2).mT)
+wrong(  # right values by the functions that the task forbids
+    "08.5",
+    by_unfold=lambda x, P: F.unfold(x, P, stride=P).mT,
+    by_a_layer=lambda x, P: nn.Unfold(P, stride=P)(x).mT,
+    by_a_method=lambda x, P: (
+        x.unfold(2, P, P)
+        .unfold(3, P, P)
+        .permute(0, 2, 3, 1, 4, 5)
+        .flatten(3)
+        .flatten(1, 2)
+    ),
+    by_convolution=lambda x, P: (
+        F.conv2d(x, torch.eye(x.shape[1] * P * P).unflatten(1, (-1, P, P)), stride=P)
+        .flatten(2)
+        .mT
+    ),
+)
+
+
 @wrong("08.5")
 def patches_offsets_first(x, P):
     B, C, H, W = x.shape
@@ -201,6 +372,25 @@ wrong(
     only_reshaped=lambda x, P: x.reshape(len(x), -1, x.shape[1] * P * P),
     of_a_square=lambda x, P: patches(x, P)[:, : (x.shape[2] // P) ** 2],
     as_unfold=lambda x, P: patches(x, P).mT,
+)
+wrong(
+    "08.5",
+    by_channel=lambda x, P: patches(x, P).unflatten(-1, (-1, P, P)).flatten(0, 1),
+    from_below=lambda x, P: patches(x.flip(2), P),
+    of_a_transposed_picture=lambda x, P: patches(x.mT, P),
+    of_the_first_channel=lambda x, P: patches(x[:, :1], P).repeat(1, 1, x.shape[1]),
+    channels_backwards=lambda x, P: patches(x.flip(1), P),
+    patches_backwards=lambda x, P: patches(x, P).flip(1),
+    overlapping=lambda x, P: F.unfold(x, P, padding=P // 2, stride=P).mT,
+    averaged=lambda x, P: F.avg_pool2d(x, P).flatten(2).mT,
+    mixed_with_the_batch=lambda x, P: (
+        patches(x, P).transpose(0, 1).reshape(len(x), -1, x.shape[1] * P * P)
+    ),
+    by_rows_of_pixels=lambda x, P: (
+        x.flatten(2).unflatten(2, (-1, P * P)).transpose(1, 2).flatten(2)
+    ),
+    left_on_the_grid=lambda x, P: patches(x, P).unflatten(1, (x.shape[2] // P, -1)),
+    by_row_then_channel=partial(patches, order=(0, 2, 4, 3, 1, 5)),
 )
 
 
@@ -250,6 +440,20 @@ def _largest(top, s):
     return torch.maximum(top, s.max())
 
 
+@right("08.6")
+def chunks_by_next(q, chunks):
+    K, V = next(chunks)
+    top, z, total = torch.tensor(-torch.inf), 0 * V[0], torch.zeros(())
+    while K is not None:
+        s = K @ q / len(q) ** 0.5
+        new = torch.maximum(top, s.max())
+        e, rescale = torch.exp(s - new), torch.exp(top - new)
+        total, z = total * rescale + e.sum(), z * rescale + (e[:, None] * V).sum(0)
+        top = new
+        K, V = next(chunks, (None, None))
+    return z / total
+
+
 @wrong("08.6")
 def chunks_kept(q, chunks):
     K, V = zip(*chunks, strict=True)
@@ -270,4 +474,79 @@ wrong(
     maximum_from_zero=partial(_summed, maximum=_largest, start=0.0, rescaled=True),
     without_scale=lambda q, chunks: chunks_running(q * len(q) ** 0.5, chunks),
     only_first=lambda q, chunks: attend_by_matrices(q, *next(iter(chunks))),
+)
+
+
+@wrong("08.6")
+def chunks_kept_as_numbers(q, chunks):
+    K, V = [], []
+    for keys, values in chunks:
+        K.append(keys.clone())
+        V.append(values.clone())
+        keys = values = None
+    return attend_by_matrices(q, torch.cat(K), torch.cat(V))
+
+
+@wrong("08.6")
+def chunks_grown(q, chunks):
+    K, V = q[:0].view(0, len(q)), None
+    for keys, values in chunks:
+        K = torch.cat([K, keys])
+        V = values + 0 if V is None else torch.vstack([V, values])
+    return attend_by_matrices(q, K, V)
+
+
+@wrong("08.6")
+def chunks_kept_as_weighted_values(q, chunks):
+    """No keys, but every value: as much memory."""
+    scores, values = [], []
+    for K, V in chunks:
+        scores.append(K @ q / len(q) ** 0.5)
+        values.append(V * 1)
+    return torch.cat(scores).softmax(0) @ torch.cat(values)
+
+
+@wrong("08.6")
+def chunks_read_twice(q, chunks):
+    top = max((K @ q).max() for K, _ in chunks) / len(q) ** 0.5
+    total, z = torch.zeros(()), 0
+    for K, V in chunks:
+        e = (K @ q / len(q) ** 0.5 - top).exp()
+        total, z = total + e.sum(), z + e @ V
+    return z / total
+
+
+def _rescaled(q, chunks, total_by, z_by, size=len):
+    """Running sums multiplied by powers of exp(old - new) when the maximum grows."""
+    top, total, z = torch.tensor(-torch.inf), 0.0, 0.0
+    for K, V in chunks:
+        s = K @ q / size(q) ** 0.5
+        new = torch.maximum(top, s.max())
+        e, old = (s - new).exp(), (top - new).exp()
+        top, total, z = new, total * old**total_by + e.sum(), z * old**z_by + e @ V
+    return z / total
+
+
+@wrong("08.6")
+def chunks_averaged_by_size(q, chunks):
+    z, n = 0.0, 0
+    for K, V in chunks:
+        z, n = z + len(K) * attend_by_matrices(q, K, V), n + len(K)
+    return z / n
+
+
+wrong(
+    "08.6",
+    sum_not_rescaled=partial(_rescaled, total_by=0, z_by=1),
+    values_not_rescaled=partial(_rescaled, total_by=1, z_by=0),
+    rescaled_twice=partial(_rescaled, total_by=1, z_by=2),
+    rescaled_by_root=partial(_rescaled, total_by=0.5, z_by=0.5),
+    scaled_by_half=partial(
+        _rescaled, total_by=1, z_by=1, size=lambda q: (len(q) / 2) ** 2
+    ),
+    scaled_by_two=partial(_rescaled, total_by=1, z_by=1, size=lambda q: 2 * len(q)),
+    only_last=lambda q, chunks: attend_by_matrices(q, *list(chunks)[-1]),
+    of_the_best_chunk=lambda q, chunks: max(
+        ((K @ q).max().item(), attend_by_matrices(q, K, V)) for K, V in chunks
+    )[1],
 )

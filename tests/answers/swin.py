@@ -2,6 +2,7 @@
 
 import operator
 from functools import partial
+from itertools import pairwise
 from math import ceil
 
 import torch
@@ -12,29 +13,55 @@ from tests.answers import right, wrong
 # --- 09.1 -----------------------------------------------------------------------------
 
 
+def _windows(side, M, s):
+    return len(range(s - M if s else 0, side, M))
+
+
 @right("09.1")
-def cost(h, w, C, M=None, *, padded=lambda side, M: ceil(side / M) * M, area=pow):
+def cost(h, w, C, M, s, *, count=_windows, tokens=pow, keys=pow, projections=4):
     """The right cost, or one with a single named mistake."""
-    if M is not None:
-        h, w = padded(h, M), padded(w, M)
-    return 4 * h * w * C**2 + 2 * h * w * (area(M, 2) if M else h * w) * C
+    one = projections * tokens(M, 2) * C**2 + 2 * tokens(M, 2) * keys(M, 2) * C
+    return count(h, M, s) * count(w, M, s) * one
 
 
 @right("09.1")
-def cost_by_windows(h, w, C, M=None):
-    windows = 1 if M is None else ceil(h / M) * ceil(w / M)
-    N = h * w if M is None else M * M
-    return windows * (3 * N * C * C + N * N * C + N * N * C + N * C * C)
+def cost_of_the_enlarged_map(h, w, C, M, s):
+    """Zeros before and after complete the first and the last window of each axis."""
+    h, w = (ceil((side + (M - s) % M) / M) * M for side in (h, w))
+    return 4 * h * w * C**2 + 2 * M**2 * h * w * C
+
+
+@wrong("09.1")
+def cost_without_completing(h, w, C, M, s):
+    """Windows at the borders as small as they are."""
+    edges = ([0, *range(s or M, side, M), side] for side in (h, w))
+    axes = [[b - a for a, b in pairwise(axis)] for axis in edges]
+    sizes = [a * b for a in axes[0] for b in axes[1]]
+    return sum(4 * n * C**2 + 2 * n**2 * C for n in sizes)
 
 
 wrong(
     "09.1",
-    without_padding=partial(cost, padded=lambda side, M: side),
-    cropped=partial(cost, padded=lambda side, M: side // M * M),
-    window_side=partial(cost, area=lambda M, _: M),
+    with_rolling=lambda h, w, C, M, s: cost(h, w, C, M, 0),
+    cropped=partial(cost, count=lambda side, M, s: side // M),
+    one_window_more=partial(cost, count=lambda side, M, s: ceil(side / M) + 1),
+    one_more_if_shifted=partial(
+        cost, count=lambda side, M, s: ceil(side / M) + (s > 0)
+    ),
+    rest_cropped=partial(cost, count=lambda side, M, s: (s > 0) + (side - s) // M),
+    shifted_before=partial(cost, count=lambda side, M, s: ceil((side + s) / M)),
+    shift_ignored=partial(cost, count=lambda side, M, s: ceil((side - s) / M)),
+    always_nine=lambda h, w, C, M, s: 9 * cost(M, M, C, M, 0),
+    keys_of_one_side=partial(cost, keys=lambda M, _: M),
+    tokens_of_one_side=partial(cost, tokens=lambda M, _: M),
     in_flops=lambda *given: 2 * cost(*given),
-    of_side=lambda h, w, C, M: cost(h, h, C, M),
-    without_output=lambda h, w, C, M: cost(h, w, C, M) - h * w * C**2,
+    without_output=partial(cost, projections=3),
+    of_side=lambda h, w, *rest: cost(h, h, *rest),
+    without_values=lambda h, w, C, M, s: (
+        (cost(h, w, C, M, s) + cost(h, w, C, M, s, keys=lambda *_: 0)) // 2
+    ),
+    as_msa=lambda h, w, C, M, s: 4 * h * w * C**2 + 2 * (h * w) ** 2 * C,
+    not_completed=lambda h, w, C, M, s: 4 * h * w * C**2 + 2 * M**2 * h * w * C,
 )
 
 
@@ -70,6 +97,23 @@ wrong(
     transposed_inside=partial(split, order=(0, 2, 4, 5, 3, 1)),
     without_permute=lambda x, Mh, Mw: x.movedim(1, 3).reshape(-1, Mh * Mw, x.shape[1]),
     swapped_sides=lambda x, Mh, Mw: split(x, Mw, Mh),
+)
+wrong(
+    "09.2",
+    of_the_first_map=lambda x, Mh, Mw: split(x[:1], Mh, Mw).repeat(len(x), 1, 1),
+    from_below=lambda x, Mh, Mw: split(x.flip(2), Mh, Mw),
+    of_a_transposed_map=lambda x, Mh, Mw: split(x.mT, Mw, Mh),
+    channels_backwards=lambda x, Mh, Mw: split(x, Mh, Mw).flip(-1),
+    squares_by_height=lambda x, Mh, Mw: split(x, Mh, Mh),
+    squares_by_width=lambda x, Mh, Mw: split(x, Mw, Mw),
+    batch_inside=partial(split, order=(2, 4, 0, 3, 5, 1)),
+    batch_after_channels=lambda x, Mh, Mw: split(x, Mh, Mw, (0, 1, 2, 4, 3, 5)),
+    with_the_batch_apart=lambda x, Mh, Mw: split(x, Mh, Mw).unflatten(0, (len(x), -1)),
+    with_the_window_apart=lambda x, Mh, Mw: split(x, Mh, Mw).unflatten(1, (Mh, Mw)),
+    tokens_last=lambda x, Mh, Mw: split(x, Mh, Mw).mT,
+    averaged=lambda x, Mh, Mw: (
+        F.avg_pool2d(x, (Mh, Mw)).flatten(2).mT.flatten(0, 1)[:, None]
+    ),
 )
 
 
@@ -121,6 +165,43 @@ wrong(
 )
 
 
+def _joined(order, before=(0, 1, 2, 3, 4, 5)):
+    """Windows on the grid, their axes B, row, column, y, x, C in another order."""
+
+    def answer(windows, Mh, Mw, H, W):
+        C = windows.shape[-1]
+        x = windows.reshape(-1, H // Mh, W // Mw, Mh, Mw, C).permute(before)
+        return x.permute(order).reshape(-1, C, H, W)
+
+    return answer
+
+
+wrong(
+    "09.3",
+    grid_of_pixels=_joined((0, 5, 3, 1, 4, 2)),
+    window_after_window=_joined((0, 5, 1, 2, 3, 4)),
+    transposed_grid=_joined((0, 5, 2, 3, 1, 4)),
+    channels_between=_joined((0, 1, 3, 5, 2, 4)),
+    channels_left_last=_joined((0, 1, 3, 2, 4, 5)),
+    swapped_sides=lambda x, Mh, Mw, H, W: join(x, Mw, Mh, H, W),
+    of_a_transposed_map=lambda x, Mh, Mw, H, W: join(x, Mh, Mw, W, H).mT,
+    first_map_only=lambda x, Mh, Mw, H, W: join(
+        x[: (H // Mh) * (W // Mw)], Mh, Mw, H, W
+    ),
+    windows_of_the_batch_in_turn=lambda x, Mh, Mw, H, W: join(
+        x.unflatten(0, ((H // Mh) * (W // Mw), -1)).transpose(0, 1).flatten(0, 1),
+        Mh,
+        Mw,
+        H,
+        W,
+    ),
+    from_below=lambda *given: join(*given).flip(2),
+    maps_backwards=lambda *given: join(*given).flip(0),
+    windows_backwards=lambda x, *given: join(x.flip(1), *given),
+    channels_backwards=lambda x, *given: join(x.flip(2), *given),
+)
+
+
 # --- 09.4 -----------------------------------------------------------------------------
 
 
@@ -166,6 +247,46 @@ wrong(
     key_minus_query=lambda Mh, Mw: index(Mh, Mw).T.contiguous(),
     not_moved=lambda Mh, Mw: index(Mh, Mw) - index(Mh, Mw)[0, 0],
     sum_only=lambda Mh, Mw: sum(_differences(Mh, Mw)) + Mh + Mw - 2,
+)
+
+
+@wrong("09.4")
+def index_of_distance(Mh, Mw):
+    """Pairs numbered by how far they are, as if directions did not matter."""
+    dy, dx = _differences(Mh, Mw)
+    return (dy.abs() + Mh - 1) * (2 * Mw - 1) + dx.abs() + Mw - 1
+
+
+wrong(
+    "09.4",
+    without_doubling=lambda Mh, Mw: (
+        (_differences(Mh, Mw)[0] + Mh - 1) * Mw + _differences(Mh, Mw)[1] + Mw - 1
+    ),
+    times_one_more=lambda Mh, Mw: (
+        (_differences(Mh, Mw)[0] + Mh - 1) * 2 * Mw + _differences(Mh, Mw)[1] + Mw - 1
+    ),
+    sides_swapped_in_the_shift=lambda Mh, Mw: (
+        (_differences(Mh, Mw)[0] + Mw - 1) * (2 * Mw - 1)
+        + _differences(Mh, Mw)[1]
+        + Mh
+        - 1
+    ),
+    counted_from_one=lambda Mh, Mw: index(Mh, Mw) + 1,
+    one_axis_reversed=lambda Mh, Mw: (
+        (_differences(Mh, Mw)[0] + Mh - 1) * (2 * Mw - 1)
+        - _differences(Mh, Mw)[1]
+        + Mw
+        - 1
+    ),
+    of_the_other_window=lambda Mh, Mw: index(Mw, Mh),
+    of_a_square=lambda Mh, Mw: index(Mh, Mh),
+    by_places=lambda Mh, Mw: torch.arange((Mh * Mw) ** 2).view(Mh * Mw, Mh * Mw),
+    flattened=lambda Mh, Mw: index(Mh, Mw).flatten(),
+    as_a_grid=lambda Mh, Mw: index(Mh, Mw).view(Mh, Mw, Mh, Mw),
+    by_columns_of_the_window=lambda Mh, Mw: (
+        index(Mh, Mw).view(Mh, Mw, Mh, Mw).permute(1, 0, 3, 2).reshape(Mh * Mw, -1)
+    ),
+    in_real_numbers=lambda Mh, Mw: index(Mh, Mw).double(),
 )
 
 
@@ -224,60 +345,135 @@ wrong(
     forbidden=lambda H, W, M, s: ~mask_by_labels(H, W, M, s),
 )
 
+wrong(
+    "09.5",
+    padding_as_query=lambda H, W, M, s: (
+        mask_by_labels(H, W, M, s, padding=False) & mask_by_labels(H, W, M, s).mT
+    ),
+    padding_hidden_both_ways=lambda H, W, M, s: (
+        mask_by_labels(H, W, M, s) & mask_by_labels(H, W, M, s).mT
+    ),
+    padding_sees_padding=lambda H, W, M, s: (
+        (seen := mask_by_labels(H, W, M, s))
+        | (hidden := mask_by_labels(H, W, M, s, padding=False) & ~seen) & hidden.mT
+    ),
+    no_regions=partial(mask_by_labels, regions=torch.zeros_like),
+    regions_of_rows=partial(mask_by_labels, regions=lambda region: region // 3),
+    regions_of_columns=partial(mask_by_labels, regions=lambda region: region % 3),
+    regions_by_sum=partial(
+        mask_by_labels, regions=lambda region: region // 3 + region % 3
+    ),
+    rolled_the_other_way=lambda H, W, M, s: mask_by_labels(H, W, M, M - s),
+    not_shifted=lambda H, W, M, s: mask_by_labels(
+        H, W, M, s, regions=torch.zeros_like, rolled=False
+    ),
+    of_the_cropped_map=lambda H, W, M, s: mask_by_labels(H // M * M, W // M * M, M, s),
+    columns_first=lambda H, W, M, s: mask_by_labels(W, H, M, s),
+    windows_backwards=lambda H, W, M, s: mask_by_labels(H, W, M, s).flip(0),
+    in_numbers=lambda H, W, M, s: mask_by_labels(H, W, M, s).int(),
+    to_add=lambda H, W, M, s: torch.zeros(()).masked_fill(
+        ~mask_by_labels(H, W, M, s), -100.0
+    ),
+    with_heads=lambda H, W, M, s: mask_by_labels(H, W, M, s)[:, None],
+    seen_together=lambda H, W, M, s: mask_by_labels(H, W, M, s).any(0, True),
+)
+
 
 # --- 09.6 -----------------------------------------------------------------------------
 
 
-def _inside(start, k, size):
-    return min(max(start, 0), size - k)
-
-
-def _square(i, j, W, k):
-    """Numbers of the k x k tokens whose first one is (i, j)."""
-    return [(i + a) * W + j + b for a in range(k) for b in range(k)]
+def _start(i, k, size):
+    """Where the window of a query begins."""
+    return min(max(i - k // 2, 0), size - k)
 
 
 @right("09.6")
-def near(i, j, H, W, k, inside=_inside):
-    """The right neighbours, or ones with a single named mistake."""
-    return _square(inside(i - k // 2, k, H), inside(j - k // 2, k, W), W, k)
+def watchers(i, j, H, W, k, *, start=_start, width=None):
+    """The right tokens, or ones with a single named mistake."""
+    rows, columns = (
+        [a for a in range(size) if start(a, k, size) <= own < start(a, k, size) + k]
+        for own, size in ((i, H), (j, W))
+    )
+    return [a * (width or W) + b for a in rows for b in columns]
+
+
+def _ends(own, k, size):
+    """The first and the last query of the axis that see the token ``own``."""
+    first = 0 if own < k else own - k // 2
+    return first, size - 1 if own >= size - k else own + k // 2
 
 
 @right("09.6")
-def near_sorted_by_distance(i, j, H, W, k):
-    rows = sorted(range(H), key=lambda a: abs(a - i))[:k]
-    cols = sorted(range(W), key=lambda b: abs(b - j))[:k]
-    return tuple(sorted(a * W + b for a in rows for b in cols))
+def watchers_by_ends(i, j, H, W, k, ends=_ends):
+    (top, bottom), (left, right) = ends(i, k, H), ends(j, k, W)
+    rows, columns = torch.arange(top, bottom + 1), torch.arange(left, right + 1)
+    return (rows[:, None] * W + columns).flatten()
 
 
-right("09.6", as_tensor=lambda *given: torch.tensor(near(*given)))
-
-
-def _around(i, j, H, W, k, place):
-    """Neighbours of (i, j) on an endless map, each axis put on the map by ``place``."""
-    r = range(-(k // 2), k // 2 + 1)
-    return sorted(place(i + a, H) * W + place(j + b, W) for a in r for b in r)
+@right("09.6")
+def watchers_of_all_tokens(i, j, H, W, k):
+    """By the definition: a query is counted if the token is among its neighbours."""
+    return tuple(q for q in range(H * W) if i * W + j in near(*divmod(q, W), H, W, k))
 
 
 @wrong("09.6")
-def near_cropped(i, j, H, W, k):
-    r = k // 2
-    rows, cols = (
-        range(H)[max(i - r, 0) : i + r + 1],
-        range(W)[max(j - r, 0) : j + r + 1],
-    )
-    return [a * W + b for a in rows for b in cols]
+def near(i, j, H, W, k):
+    """Whom the token sees, not who sees it."""
+    top, left = _start(i, k, H), _start(j, k, W)
+    return [a * W + b for a in range(top, top + k) for b in range(left, left + k)]
+
+
+def _around(i, j, H, W, k, place):
+    """Tokens around (i, j) on an endless map, each axis put on the map by ``place``."""
+    r = range(-(k // 2), k // 2 + 1)
+    return sorted({place(i + a, H) * W + place(j + b, W) for a in r for b in r})
+
+
+@wrong("09.6")
+def watchers_of_either_axis(i, j, H, W, k):
+    rows, columns = watchers(i, 0, H, k, k), watchers(0, j, k, W, k)
+    rows, columns = {n // k for n in rows}, {n % W for n in columns}
+    return [q for q in range(H * W) if q // W in rows or q % W in columns]
 
 
 wrong(
     "09.6",
-    repeated=partial(_around, place=lambda a, size: min(max(a, 0), size - 1)),
+    clamped=partial(_around, place=lambda a, size: min(max(a, 0), size - 1)),
     wrapped=partial(_around, place=operator.mod),
-    by_height=lambda i, j, H, W, k: _square(
-        _inside(i - k // 2, k, H), _inside(j - k // 2, k, W), H, k
+    cropped=partial(
+        watchers_by_ends,
+        ends=lambda a, k, n: (max(a - k // 2, 0), min(a + k // 2, n - 1)),
     ),
-    only_left_border=partial(near, inside=lambda start, k, size: max(start, 0)),
-    late_border=partial(
-        near, inside=lambda start, k, size: _inside(start, k + 1, size)
+    half_a_window_wide=partial(
+        watchers_by_ends,
+        ends=lambda a, k, n: (
+            0 if a <= k // 2 else a - k // 2,
+            n - 1 if a >= n - 1 - k // 2 else a + k // 2,
+        ),
+    ),
+    border_late=partial(
+        watchers_by_ends,
+        ends=lambda a, k, n: (
+            0 if a <= k else a - k // 2,
+            n - 1 if a >= n - k - 1 else a + k // 2,
+        ),
+    ),
+    only_first_border=partial(watchers, start=lambda i, k, n: max(i - k // 2, 0)),
+    only_last_border=partial(watchers, start=lambda i, k, n: min(i - k // 2, n - k)),
+    without_borders=partial(watchers, start=lambda i, k, n: i - k // 2),
+    by_height=lambda i, j, H, W, k: watchers(i, j, H, W, k, width=H),
+    swapped_axes=lambda i, j, H, W, k: watchers(j, i, H, W, k),
+    of_a_square_map=lambda i, j, H, W, k: watchers(i, j, H, H, k, width=W),
+    without_itself=lambda i, j, H, W, k: [
+        q for q in watchers(i, j, H, W, k) if q != i * W + j
+    ],
+    of_columns=lambda i, j, H, W, k: sorted(
+        watchers(i, j, H, W, k), key=lambda q: (q % W, q)
+    ),
+    as_a_number=lambda *given: len(watchers(*given)),
+    as_pairs=lambda i, j, H, W, k: [divmod(q, W) for q in watchers(i, j, H, W, k)],
+    one_column_short=partial(
+        watchers_by_ends,
+        ends=lambda a, k, n: (_ends(a, k, n)[0], _ends(a, k, n)[1] - 1),
     ),
 )

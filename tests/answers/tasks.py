@@ -5,6 +5,7 @@ from functools import partial
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torchvision import ops, tv_tensors
 from torchvision.transforms.v2.functional import horizontal_flip
 
@@ -44,6 +45,35 @@ wrong(
 )
 
 
+def _error(x, y):
+    return (x.double() - y.double()).square()
+
+
+def _decibels(error, peak=255):
+    return (10 * torch.log10(peak**2 / error)).mean().item()
+
+
+wrong(
+    "01.1",
+    mean_of_rows=lambda x, y: _decibels(_error(x, y).mean(-1)),
+    mean_of_channels=lambda x, y: _decibels(_error(x, y).mean((-2, -1))),
+    of_first_channel=lambda x, y: psnr(x[0], y[0]),
+    of_first_row=lambda x, y: psnr(x[..., 0, :], y[..., 0, :]),
+    with_256_levels=partial(psnr, peak=256),
+    with_own_peak=lambda x, y: psnr(x, y, peak=x.max().double()),
+    of_largest_error=partial(psnr, total=torch.amax),
+    of_median=partial(psnr, total=torch.median),
+    in_int8=lambda x, y: psnr(x.to(torch.int8), y.to(torch.int8)),
+    capped=lambda x, y: min(psnr(x, y), 100.0),
+    with_epsilon=lambda x, y: _decibels(_error(x, y).mean() + 1),
+    of_spread=lambda x, y: _decibels((x.double() - y.double()).var(correction=0)),
+    rounded=lambda x, y: float(round(psnr(x, y))) if (x != y).any() else math.inf,
+    of_root=lambda x, y: _decibels(_error(x, y).mean().sqrt(), 255**0.5),
+    identical_is_zero=lambda x, y: psnr(x, y) if (x != y).any() else 0.0,
+    of_unequal_pixels=lambda x, y: _decibels(_error(x, y)[x != y].mean()),
+)
+
+
 # --- 01.2 -----------------------------------------------------------------------------
 
 
@@ -76,6 +106,42 @@ wrong(
     without_swap=lambda boxes, width: flip_by_index(boxes, width)[:, [2, 1, 0, 3]],
     by_pixel_numbers=lambda boxes, width: flip_by_index(boxes, width - 1),
     one_box=lambda boxes, width: flip_by_index(boxes, width)[0],
+)
+
+
+@wrong("01.2")
+def flip_only_left_edge(boxes, width):
+    _, y0, x1, y1 = boxes.unbind(-1)
+    return torch.stack([width - x1, y0, x1, y1], -1)
+
+
+@wrong("01.2")
+def flip_as_xywh(boxes, width):
+    x, y, w, h = boxes.unbind(-1)
+    return torch.stack([width - x - w, y, w, h], -1)
+
+
+@wrong("01.2")
+def flip_in_place_and_copy(boxes, width):
+    boxes[:, [0, 2]] = width - boxes[:, [2, 0]]
+    return boxes.clone()
+
+
+@wrong("01.2")
+def flip_within_the_picture(boxes, width):
+    return flip_by_index(boxes, width).clamp(min=0)
+
+
+wrong(
+    "01.2",
+    both_ways=lambda boxes, width: width - boxes[:, [2, 3, 0, 1]],
+    to_whole_pixels=lambda boxes, width: flip_by_index(boxes, width).round(),
+    about_middle_pixel=lambda boxes, width: flip_by_index(boxes, width // 2 * 2),
+    about_last_box=lambda boxes, width: flip_by_index(boxes, boxes[:, 2].max()),
+    in_other_order=lambda boxes, width: flip_by_index(boxes, width).flip(0),
+    columns_for_rows=lambda boxes, width: flip_by_index(boxes, width)[:, [1, 0, 3, 2]],
+    of_absolute=lambda boxes, width: flip_by_index(boxes, width).abs(),
+    in_integers=lambda boxes, width: flip_by_index(boxes, width).long(),
 )
 
 
@@ -138,6 +204,61 @@ wrong(
 )
 
 
+@wrong("01.3")
+def boxes_of_counts(masks):
+    """Width and height are numbers of used columns and rows: no gaps expected."""
+    boxes = boxes_by_loop(masks)
+    boxes[:, 2] = boxes[:, 0] + masks.any(1).sum(1)
+    boxes[:, 3] = boxes[:, 1] + masks.any(2).sum(1)
+    return boxes
+
+
+@wrong("01.3")
+def boxes_of_first_and_last(masks):
+    """The first and the last pixel in reading order are taken for the corners."""
+    boxes = boxes_by_loop(masks)
+    for box, mask in zip(boxes, masks, strict=True):
+        if mask.any():
+            box[0], box[2] = mask.nonzero()[0, 1], mask.nonzero()[-1, 1] + 1
+    return boxes
+
+
+@wrong("01.3")
+def boxes_failing_on_none(masks):
+    return torch.stack([boxes_by_loop(mask[None])[0] for mask in masks])
+
+
+@wrong("01.3")
+def boxes_of_largest_masks(masks):
+    full = masks.flatten(1).sum(1) > 1
+    return boxes_by_loop(masks) * full[:, None]
+
+
+@wrong("01.3")
+def boxes_square(masks):
+    boxes = boxes_by_loop(masks)
+    side = (boxes[:, 2:] - boxes[:, :2]).amax(1, True)
+    return torch.cat([boxes[:, :2], boxes[:, :2] + side], 1)
+
+
+wrong(
+    "01.3",
+    of_all_together=lambda masks: boxes_by_loop(masks.any(0)[None]).expand(-1, 4),
+    without_empty=lambda masks: boxes_by_loop(masks[masks.flatten(1).any(1)]),
+    from_one=lambda masks: boxes_by_loop(masks) + boxes_by_loop(masks).sign(),
+    from_below=lambda masks: boxes_by_loop(masks.flip(1)),
+    in_int32=lambda masks: boxes_by_loop(masks).int(),
+    squeezed=lambda masks: boxes_by_loop(masks).squeeze(0),
+    with_a_margin=lambda masks: boxes_by_loop(masks) + torch.tensor([-1, -1, 1, 1]),
+    of_inverse=lambda masks: boxes_by_loop(~masks),
+    full_for_empty=lambda masks: (
+        boxes_by_loop(masks)
+        + torch.tensor([0, 0, masks.shape[2], masks.shape[1]])
+        * ~masks.flatten(1).any(1)[:, None]
+    ),
+)
+
+
 # --- 01.4 -----------------------------------------------------------------------------
 
 
@@ -195,6 +316,39 @@ wrong(
 )
 
 
+wrong(
+    "01.4",
+    transposed=lambda a, b: mask_iou_by_product(b, a),
+    over_second=lambda a, b: mask_iou_over_first(b, a).T,
+    whole_division=lambda a, b: mask_iou_by_product(a, b).floor(),
+    over_both_areas=lambda a, b: mask_dice(a, b) / 2,
+    over_smaller=lambda a, b: (
+        _overlap(a, b)[0] / torch.minimum(*_overlap(a, b)[1:]).clamp(min=1)
+    ),
+    over_difference=lambda a, b: (
+        _overlap(a, b)[0]
+        / (_overlap(a, b)[1] + _overlap(a, b)[2] - 2 * _overlap(a, b)[0]).clamp(min=1)
+    ),
+    two_empty_are_equal=lambda a, b: (
+        mask_iou_by_product(a, b) + ~(a.any((1, 2))[:, None] | b.any((1, 2)))
+    ),
+    smoothed=lambda a, b: (
+        (_overlap(a, b)[0] + 1)
+        / (_overlap(a, b)[1] + _overlap(a, b)[2] - _overlap(a, b)[0] + 1)
+    ),
+    with_epsilon=lambda a, b: mask_iou_by_product(a, b) + 1e-6,
+    in_float32=partial(mask_iou_by_product, dtype=torch.float32),
+    in_half=lambda a, b: mask_iou_by_product(a, b, torch.half).to(mask_dice(a, b)),
+    rounded=lambda a, b: mask_iou_by_product(a, b).round(decimals=2),
+    by_rows=lambda a, b: (
+        (a[:, None] & b).sum(3) / (a[:, None] | b).sum(3).clamp(min=1)
+    ).mean(2, dtype=torch.get_default_dtype()),
+    of_flat_pixels=lambda a, b: (
+        (a[:, None] & b).any(3).sum(2) / (a[:, None] | b).any(3).sum(2).clamp(min=1)
+    ).to(torch.get_default_dtype()),
+)
+
+
 # --- 01.5 -----------------------------------------------------------------------------
 
 
@@ -229,6 +383,62 @@ wrong(
     one_focal_length=lambda depth, K: unproject_by_formula(depth, K[[0, 0, 2]]),
     swapped=lambda depth, K: unproject_by_formula(depth, K)[..., [1, 0, 2]],
     channels_first=lambda depth, K: unproject_by_formula(depth, K).movedim(-1, 0),
+)
+
+
+def _spoilt(change):
+    """The right coordinates of a changed depth and camera."""
+    return lambda depth, K: unproject_by_formula(*change(depth, K))
+
+
+@wrong("01.5")
+def unproject_along_rays(depth, K):
+    """Depth taken for the distance to the camera."""
+    points = unproject_by_formula(depth, K)
+    return points * (depth / points.norm(dim=-1))[..., None]
+
+
+@wrong("01.5")
+def unproject_with_middle_of_map(depth, K):
+    K = K.clone()
+    K[:2, 2] = torch.tensor(depth.shape[::-1]) / 2
+    return unproject_by_formula(depth, K)
+
+
+@wrong("01.5")
+def unproject_rows_for_columns(depth, K):
+    return unproject_by_formula(depth.T, K).transpose(0, 1)
+
+
+wrong(
+    "01.5",
+    transposed_camera=_spoilt(lambda depth, K: (depth, K.T)),
+    inverse_depth=_spoilt(lambda depth, K: (1 / depth, K)),
+    swapped_focal_lengths=_spoilt(
+        lambda depth, K: (depth, K * K[[1, 0, 2]].sum(1, True) / K.sum(1, True))
+    ),
+    with_flipped_y=lambda depth, K: (
+        unproject_by_formula(depth, K) * torch.tensor([1, -1, 1])
+    ),
+    with_unit_z=lambda depth, K: unproject_by_formula(depth, K) / depth[..., None],
+    centre_added=_spoilt(lambda depth, K: (depth, K * torch.tensor([1, 1, -1]))),
+    whole_steps=partial(unproject_by_formula, centre=1),
+    without_focal_length=_spoilt(
+        lambda depth, K: (depth, K - K.diag().diag() + torch.eye(3))
+    ),
+    multiplied=_spoilt(
+        lambda depth, K: (depth, K - K.diag().diag() + (1 / K).diag().diag())
+    ),
+    mean_focal_length=_spoilt(
+        lambda depth, K: (
+            depth,
+            K
+            - K.diag().diag()
+            + torch.stack([K[:2, :2].diag().mean()] * 2 + [K[2, 2]]).diag(),
+        )
+    ),
+    flattened=lambda depth, K: unproject_by_formula(depth, K).flatten(0, 1),
+    homogeneous=lambda depth, K: F.pad(unproject_by_formula(depth, K), [0, 1], value=1),
 )
 
 
@@ -273,4 +483,74 @@ wrong(
     from_zero=partial(panoptic, first=0),
     without_stuff=lambda semantic, *things: panoptic(0 * semantic, *things),
     sorted_upwards=lambda s, m, labels, scores: panoptic(s, m, labels, -scores),
+)
+
+
+def _painted(order):
+    """The map when the masks are painted in this order: the last one wins."""
+
+    def answer(semantic, masks, labels, scores):
+        result = semantic * 1000
+        ranks = scores.argsort(descending=True).argsort() + 1
+        for k in order(masks, labels, scores).tolist():
+            result[masks[k]] = labels[k] * 1000 + ranks[k]
+        return result
+
+    return answer
+
+
+@wrong("01.6")
+def panoptic_of_visible(semantic, masks, labels, scores):
+    """Things that are wholly hidden get no number."""
+    result, seen, number = semantic * 1000, torch.zeros_like(semantic).bool(), 0
+    for k in scores.argsort(descending=True).tolist():
+        mine = masks[k] & ~seen
+        number += bool(mine.any())
+        result[mine] = labels[k] * 1000 + number
+        seen |= mine
+    return result
+
+
+@wrong("01.6")
+def panoptic_disputed_is_stuff(semantic, masks, labels, scores):
+    result = panoptic(semantic, masks, labels, scores)
+    disputed = masks.sum(0) > 1
+    result[disputed] = semantic[disputed] * 1000
+    return result
+
+
+@wrong("01.6")
+def panoptic_of_sure(semantic, masks, labels, scores):
+    sure = scores >= 0.5
+    return panoptic(semantic, masks[sure], labels[sure], scores[sure])
+
+
+@wrong("01.6")
+def panoptic_of_best_only(semantic, masks, labels, scores):
+    return panoptic(semantic, masks[:1], labels[:1], scores[:1])
+
+
+wrong(
+    "01.6",
+    larger_mask_wins=_painted(lambda masks, *_: masks.sum((1, 2)).argsort()),
+    smaller_mask_wins=_painted(
+        lambda masks, *_: masks.sum((1, 2)).argsort(descending=True)
+    ),
+    larger_label_wins=_painted(lambda masks, labels, scores: labels.argsort()),
+    last_mask_wins=_painted(lambda masks, *_: torch.arange(len(masks))),
+    by_hundreds=lambda *given: panoptic(*given) // 1000 * 100 + panoptic(*given) % 1000,
+    number_first=lambda *given: (
+        panoptic(*given) % 1000 * 1000 + panoptic(*given) // 1000
+    ),
+    stuff_is_numbered=lambda *given: panoptic(*given) + (panoptic(*given) % 1000 == 0),
+    in_float=lambda *given: panoptic(*given).double(),
+    in_int32=lambda *given: panoptic(*given).int(),
+    added_to_stuff=lambda semantic, *rest: (
+        panoptic(semantic, *rest)
+        + 1000 * semantic * (panoptic(semantic, *rest) % 1000 > 0)
+    ),
+    without_numbers=lambda *given: panoptic(*given) // 1000 * 1000,
+    always_one=lambda *given: (
+        panoptic(*given) // 1000 * 1000 + (panoptic(*given) % 1000 > 0)
+    ),
 )

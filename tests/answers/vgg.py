@@ -1,6 +1,5 @@
 """Answers to the exercises of notebook 02: right ones, and mistakes students make."""
 
-import operator
 from functools import partial
 from itertools import pairwise
 
@@ -29,7 +28,7 @@ def count_vgg(
     return total + sum((a + bias) * b for a, b in pairwise(widths))
 
 
-@right("02.1")
+@wrong("02.1")
 def count_by_building(config, size, classes):
     with torch.device("meta"):
         layers, c_in = [], 3
@@ -59,46 +58,118 @@ wrong(
 )
 
 
+def _conv_biases(config):
+    return sum(
+        c * len(stage) for c, stage in zip(CHANNELS, config.split(), strict=True)
+    )
+
+
+@wrong("02.1")
+def count_stage_by_stage(config, size, classes):
+    """Every convolution of a stage reads the channels of the stage."""
+    channels = (3, *CHANNELS[1:])
+    return count_vgg(config, size, classes) + sum(
+        int(stage[0]) ** 2 * (own - before) * out
+        for stage, own, before, out in zip(
+            config.split(), channels, (3, *CHANNELS), CHANNELS, strict=False
+        )
+    )
+
+
+@wrong("02.1")
+def count_sides_for_areas(config, size, classes):
+    total, c_in = count_vgg(config, size, classes), 3
+    for c_out, stage in zip(CHANNELS, config.split(), strict=True):
+        for k in map(int, stage):
+            total -= (k**2 - k) * c_in * c_out
+            c_in = c_out
+    return total
+
+
+wrong(
+    "02.1",
+    dense_biases_forgotten=lambda *given: count_vgg(*given) - 8192 - given[2],
+    conv_biases_forgotten=lambda *given: count_vgg(*given) - _conv_biases(given[0]),
+    one_bias_a_layer=lambda *given: (
+        count_vgg(*given, bias=0) + len(given[0].replace(" ", "")) + 3
+    ),
+    four_pools=lambda config, size, classes: count_vgg(config, 2 * size, classes),
+    side_not_squared=lambda config, size, classes: (
+        count_vgg(config, size, classes) - 512 * 4096 * ((size // 32) ** 2 - size // 32)
+    ),
+    two_dense_layers=lambda *given: count_vgg(*given) - 4097 * 4096,
+    three_hidden_layers=lambda *given: count_vgg(*given) + 4097 * 4096,
+    averaged_before_the_head=partial(count_vgg, side=1),
+    last_bias_forgotten=lambda *given: count_vgg(*given) - given[2],
+    in_thousands=lambda *given: count_vgg(*given) / 1000,
+    with_batch_norm=lambda *given: count_vgg(*given) + 2 * _conv_biases(given[0]),
+)
+
+
 # --- 02.2 -----------------------------------------------------------------------------
 
 
 @right("02.2")
-def field_forwards(layers, *, overlap=1, combined=operator.mul):
-    """The right field, or one with a single named mistake."""
-    field, step = 1, 1
-    for kernel, stride in layers:
-        field, step = field + (kernel - overlap) * step, combined(step, stride)
-    return field, step
+def seen_backwards(
+    layers, i, *, order=reversed, end=-1, padded=True, stride=None, low=-(10**9)
+):
+    """The right pixels, or those of a single named mistake."""
+    first = last = i
+    for k, s, p in order(layers):
+        first = first * (stride or s) - p * padded
+        last = last * (stride or s) - p * padded + k + end
+    return max(first, low), last
 
 
 @right("02.2")
-def field_backwards(layers):
-    field, step = 1, 1
-    for kernel, stride in reversed(layers):
-        field, step = (field - 1) * stride + kernel, step * stride
-    return [field, step]
+def seen_forwards(
+    layers, i, *, side=lambda p, step: p * step, grow=lambda k, step: (k - 1) * step
+):
+    """The first pixel and the field of pixel 0, then the step from pixel to pixel."""
+    start, field, step = 0, 1, 1
+    for k, s, p in layers:
+        start, field, step = start - side(p, step), field + grow(k, step), step * s
+    return start + i * step, start + i * step + field - 1
 
 
-@wrong("02.2")
-def field_with_own_stride(layers):
-    field, step = 1, 1
-    for kernel, stride in layers:
-        step *= stride
-        field += (kernel - 1) * step
-    return field, step
-
-
-@wrong("02.2")
-def field_without_strides(layers):
-    return 1 + sum(k - 1 for k, _ in layers), field_forwards(layers)[1]
+right("02.2", as_list=lambda *given: list(seen_backwards(*given)))
 
 
 wrong(
     "02.2",
-    of_whole_kernels=partial(field_forwards, overlap=0),
-    steps_added=partial(field_forwards, combined=lambda step, s: step + s - 1),
-    only=lambda layers: field_forwards(layers)[0],
+    from_the_input=partial(seen_backwards, order=list),
+    end_excluded=partial(seen_backwards, end=0),
+    without_padding=partial(seen_backwards, padded=False),
+    without_strides=partial(seen_backwards, stride=1),
+    within_the_picture=partial(seen_backwards, low=0),
+    padding_in_input_pixels=partial(seen_forwards, side=lambda p, step: p),
+    padding_of_both_sides=partial(seen_forwards, side=lambda p, step: 2 * p * step),
+    kernels_in_input_pixels=partial(seen_forwards, grow=lambda k, step: k - 1),
+    whole_kernels=partial(seen_forwards, grow=lambda k, step: k * step),
+    of_pixel_zero=lambda layers, i: seen_backwards(layers, 0),
+    field_alone=lambda layers, i: (
+        seen_backwards(layers, i)[1] - seen_backwards(layers, i)[0] + 1
+    ),
+    first_and_field=lambda layers, i: (
+        seen_backwards(layers, i)[0],
+        seen_backwards(layers, i)[1] - seen_backwards(layers, i)[0] + 1,
+    ),
+    last_first=lambda *given: seen_backwards(*given)[::-1],
+    first_alone=lambda *given: seen_backwards(*given)[0],
+    from_one=lambda layers, i: seen_backwards(layers, i - 1),
+    last_layer_only=lambda layers, i: seen_backwards(layers[-1:], i),
+    padding_after_kernel=lambda layers, i: (
+        seen_backwards(layers, i)[0],
+        seen_backwards(layers, i, padded=False)[1],
+    ),
 )
+
+
+@wrong("02.2")
+def seen_around_the_centre(layers, i):
+    """Kernels taken for centred on the pixel, whatever the padding."""
+    first, last = seen_backwards([(k, s, k // 2) for k, s, _ in layers], i)
+    return first, last
 
 
 # --- 02.3 -----------------------------------------------------------------------------
@@ -132,10 +203,47 @@ wrong(
 )
 
 
+@wrong("02.3")
+def error_by_class(logits, labels, k):
+    """Mean over the classes, not over the examples."""
+    return sum(
+        error_by_topk(logits[labels == c], labels[labels == c], k)
+        for c in labels.unique()
+    ) / len(labels.unique())
+
+
+wrong(
+    "02.3",
+    all_guesses_right=lambda logits, labels, k: (
+        1 - (logits.topk(k).indices == labels[:, None]).all(1).double().mean().item()
+    ),
+    in_percent=lambda *given: 100 * error_by_topk(*given),
+    guessed_anywhere=lambda logits, labels, k: (
+        1 - torch.isin(labels, logits.topk(k).indices).double().mean().item()
+    ),
+    first_example=lambda logits, labels, k: error_by_topk(logits[:1], labels[:1], k),
+    without_last=lambda logits, labels, k: error_by_topk(logits[:-1], labels[:-1], k),
+    divided_by_classes=lambda logits, labels, k: (
+        error_by_topk(logits, labels, k) * len(labels) / logits.shape[1]
+    ),
+    one_guess_less=lambda logits, labels, k: error_by_place(logits, labels, k - 1),
+    of_absolute_logits=lambda logits, labels, k: error_by_topk(logits.abs(), labels, k),
+    places_for_classes=lambda logits, labels, k: error_by_topk(
+        logits.argsort(1, descending=True).double(), labels, k
+    ),
+    of_batch_axis=lambda logits, labels, k: error_by_topk(
+        logits.T[: len(labels)], labels[: logits.shape[1]], k
+    ),
+    true_or_false=lambda *given: error_by_topk(*given) > 0,
+    top_five=lambda logits, labels, k: error_by_topk(logits, labels, min(5, k)),
+    of_labels_from_one=lambda logits, labels, k: error_by_topk(logits, labels - 1, k),
+)
+
+
 # --- 02.4 -----------------------------------------------------------------------------
 
 
-@right("02.4", "03.3")
+@right("02.4")
 def conv_from(linear, C, H, W, *, weight=None, bias=True, **geometry):
     """The right convolution, or one with a single named mistake."""
     conv = nn.Conv2d(C, linear.out_features, (H, W), bias=bias, **geometry)
@@ -146,7 +254,7 @@ def conv_from(linear, C, H, W, *, weight=None, bias=True, **geometry):
     return conv
 
 
-@right("02.4", "03.3")
+@right("02.4")
 def conv_by_unflatten(linear, C, H, W):
     conv = nn.Conv2d(C, linear.out_features, (H, W))
     weight = linear.weight.unflatten(1, (C, H, W))
@@ -154,27 +262,27 @@ def conv_by_unflatten(linear, C, H, W):
     return conv
 
 
-@right("02.4", "03.3")
+@right("02.4")
 def conv_by_probing(linear, C, H, W):
     with torch.no_grad():
         columns = linear(torch.eye(C * H * W)) - linear.bias
     return conv_from(linear, C, H, W, weight=columns.T.view(-1, C, H, W))
 
 
-@wrong("02.4", "03.3")
+@wrong("02.4")
 def conv_random_bias(linear, C, H, W):
     conv = nn.Conv2d(C, linear.out_features, (H, W))
     conv.weight.data = linear.weight.data.view(-1, C, H, W)
     return conv
 
 
-@wrong("02.4", "03.3")
+@wrong("02.4")
 def conv_channels_last(linear, C, H, W):
     weight = linear.weight.view(-1, H, W, C).permute(0, 3, 1, 2)
     return conv_from(linear, C, H, W, weight=weight)
 
 
-@wrong("02.4", "03.3")
+@wrong("02.4")
 def conv_columns_first(linear, C, H, W):
     weight = linear.weight.view(-1, C, W, H).transpose(2, 3)
     return conv_from(linear, C, H, W, weight=weight)
@@ -182,12 +290,58 @@ def conv_columns_first(linear, C, H, W):
 
 wrong(
     "02.4",
-    "03.3",
     one_by_one=lambda linear, C, H, W: conv_from(linear, C * H * W, 1, 1),
     with_stride=lambda linear, C, H, W: conv_from(linear, C, H, W, stride=(H, W)),
     as_sequence=lambda linear, C, H, W: nn.Sequential(nn.Flatten(), linear),
     without_bias=partial(conv_from, bias=False),
     padded=partial(conv_from, padding=1),
+)
+
+
+def _linear(weight, bias):
+    """A dense layer with other numbers."""
+    layer = nn.Linear(weight.shape[1], len(weight))
+    layer.weight, layer.bias = nn.Parameter(weight), nn.Parameter(bias)
+    return layer
+
+
+@wrong("02.4")
+def conv_replaced_bias(linear, C, H, W):
+    conv = conv_from(linear, C, H, W)
+    conv.bias.data.zero_()
+    return conv
+
+
+@wrong("02.4")
+def conv_with_emptied_dense(linear, C, H, W):
+    conv = conv_from(linear, C, H, W)
+    linear.weight.data.zero_()
+    return conv
+
+
+wrong(
+    "02.4",
+    random=lambda linear, C, H, W: nn.Conv2d(C, linear.out_features, (H, W)),
+    averaging=lambda linear, C, H, W: conv_from(
+        _linear(linear.weight / (H * W), linear.bias), C, H, W
+    ),
+    bias_everywhere=lambda linear, C, H, W: conv_from(
+        _linear(linear.weight, linear.bias * H * W), C, H, W
+    ),
+    turned_kernel=lambda linear, C, H, W: conv_from(
+        linear, C, H, W, weight=linear.weight.view(-1, C, H, W).flip(2, 3)
+    ),
+    outputs_reversed=lambda linear, C, H, W: conv_from(
+        _linear(linear.weight.flip(0), linear.bias.flip(0)), C, H, W
+    ),
+    same_padding=partial(conv_from, padding="same"),
+    dilated=partial(conv_from, dilation=2),
+    double_step=partial(conv_from, stride=2),
+    sides_swapped=lambda linear, C, H, W: conv_from(linear, C, W, H),
+    square=lambda linear, C, H, W: conv_from(linear, C, H, H),
+    as_function=lambda linear, C, H, W: lambda x: linear(x.flatten(1)),
+    as_kernel=lambda linear, C, H, W: linear.weight.view(-1, C, H, W),
+    as_list=lambda *given: [conv_from(*given)],
 )
 
 
@@ -223,4 +377,27 @@ wrong(
     wrong_axes=lambda w1, w2: merge_by_convolution(w1, w2).transpose(0, 1),
     mirrored=lambda w1, w2: merge_by_convolution(w1, w2).flip(2, 3),
     one_channel=lambda w1, w2: merge_by_shifts(w1[:1], w2[:, :1]),
+)
+
+
+wrong(
+    "02.5",
+    depthwise=lambda w1, w2: merge_by_shifts(w1[:, :1], w2).expand(
+        -1, w1.shape[1], -1, -1
+    ),
+    averaged_over_middle=lambda w1, w2: merge_by_shifts(w1, w2) / len(w1),
+    transposed_space=lambda w1, w2: merge_by_shifts(w1, w2).transpose(2, 3),
+    upside_down=lambda w1, w2: merge_by_shifts(w1, w2).flip(2),
+    left_to_right=lambda w1, w2: merge_by_shifts(w1, w2).flip(3),
+    shifted=lambda w1, w2: merge_by_shifts(w1, w2).roll(1, 3),
+    second_mirrored_wrongly=lambda w1, w2: merge_by_shifts(w1, w2.flip(2)),
+    first_mirrored=lambda w1, w2: merge_by_shifts(w1.flip(2, 3), w2),
+    of_last_channel=lambda w1, w2: merge_by_shifts(w1[-1:], w2[:, -1:]),
+    without_border=lambda w1, w2: F.pad(
+        merge_by_shifts(w1, w2)[..., 1:4, 1:4], [1] * 4
+    ),
+    three_by_three=lambda w1, w2: merge_by_shifts(w1, w2)[..., 1:4, 1:4],
+    with_relu=lambda w1, w2: merge_by_shifts(w1.relu(), w2),
+    by_sum_of_kernels=lambda w1, w2: F.pad(w2.sum(1, True) + w1.sum(0, True), [1] * 4),
+    separately=lambda w1, w2: (w1, w2),
 )

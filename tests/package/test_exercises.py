@@ -2,21 +2,37 @@
 in different ways are accepted, and nothing a student hands in stops the notebook."""
 
 import random
+import re
+import signal
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from fractions import Fraction
+from functools import partial
 from importlib import import_module
 from time import sleep
 
 import numpy as np
 import pytest
+import scipy.special
 import torch
+import torch.nn.functional as F
 from torch import nn
+from torch.nn.utils.parametrizations import weight_norm
 
 from lecture_utils import exercise
-from lecture_utils.exercises import judge
-from lecture_utils.exercises.cases import CHECKS
-from lecture_utils.exercises.expect import Wrong, call, case, expect
+from lecture_utils.exercises import _TRIED, MORE, judge
+from lecture_utils.exercises.bans import BUILDING, Ban
+from lecture_utils.exercises.cases import CHECKS, cases
+from lecture_utils.exercises.expect import (
+    SILENT,
+    Failed,
+    Wrong,
+    call,
+    case,
+    convolve,
+    expect,
+)
 from tests.answers import RIGHT, WRONG
 
 NUMBERS = sorted({answer.values[0] for answer in RIGHT})
@@ -100,6 +116,7 @@ def test_an_answer_leaves_the_session_as_it_was():
         torch.set_num_threads(7)
         random.seed(1)
         np.random.seed(1)
+        torch.manual_seed(1)
         return 5
 
     def session():
@@ -199,25 +216,28 @@ def test_an_endless_loop_is_stopped(monkeypatch):
     assert not {
         number: verdict
         for number, verdict in verdicts.items()
-        if not verdict.startswith(start.format(number)) or "цикл" not in verdict
+        if not verdict.startswith(start.format(number))
+        or "не закончилось" not in verdict
     }
 
 
-def test_waiting_is_no_endless_loop(monkeypatch):
-    """A busy machine keeps an answer waiting in the same way."""
+def test_a_function_that_sleeps_is_woken(monkeypatch):
     monkeypatch.setattr("lecture_utils.exercises.expect.TIME_LIMIT", 0.2)
-    assert call(lambda: sleep(0.3) or "answer") == "answer"
+    with pytest.raises(Failed, match="не закончилось за"):
+        call(sleep, 600)
 
 
-def test_a_loop_that_only_sleeps_is_stopped(monkeypatch):
-    monkeypatch.setattr("lecture_utils.exercises.expect.TIME_LIMIT", 0.01)
-    monkeypatch.setattr("time.process_time", lambda: 0.0)
+def test_an_endless_loop_is_stopped_outside_the_main_thread_too(monkeypatch):
+    monkeypatch.setattr("lecture_utils.exercises.expect.TIME_LIMIT", 0.02)
+    with ThreadPoolExecutor() as pool:
+        assert "не закончилось" in pool.submit(judge, "04.1", _endless).result()
 
-    def sleepy(*args):
-        while True:
-            sleep(0.001)
 
-    assert "цикл" in judge("04.1", sleepy)
+def test_the_alarm_of_others_goes_on(monkeypatch):
+    signal.setitimer(signal.ITIMER_REAL, 1000)
+    call(lambda: 1)
+    rest, _ = signal.setitimer(signal.ITIMER_REAL, 0)
+    assert 0 < rest <= 1000
 
 
 def test_ctrl_c_of_the_student_is_not_a_verdict():
@@ -249,7 +269,7 @@ def test_the_student_cannot_spoil_the_input():
 
 
 def test_what_fails_in_a_check_itself_is_a_verdict(monkeypatch):
-    def check(answer):
+    def check(answer, rng):
         raise ZeroDivisionError
 
     judge("04.1", ...)  # the checks of the notebook are registered
@@ -372,3 +392,234 @@ def test_expect_can_ask_for_a_type_and_be_less_exact():
     expect(0.5004, 0.5, kind=float, atol=1e-3)
     with pytest.raises(Wrong, match="нужен float, а получено Tensor"):
         expect(torch.tensor(0.5), 0.5, kind=float)
+
+
+SOFTMAX = Ban("softmax брать нельзя", "(special_|log_)?softmax", ("shares",))
+CONV = Ban("свёрток не нужно", "conv")
+
+
+def shares(x):
+    return x.exp() / x.exp().sum()
+
+
+def _own(x):
+    def softmax(x):
+        return x.exp() / x.exp().sum()
+
+    return softmax(x)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda x: torch.softmax(x, 0),
+        lambda x: x.softmax(0),
+        lambda x: F.softmax(x, 0),
+        lambda x: nn.Softmax(0)(x),
+        lambda x: next(map(partial(torch.softmax, dim=0), [x])),
+        lambda x: torch.special.softmax(x, 0),
+        lambda x: F.log_softmax(x, 0).exp(),
+        lambda x: torch.tensor(scipy.special.softmax(x.numpy())),
+        lambda x: shares(x),
+        partial(torch.softmax, dim=0),
+        partial(shares),
+    ],
+)
+def test_a_forbidden_call_is_seen(answer):
+    with pytest.raises(Failed, match=r"softmax брать нельзя \(вызвано: "):
+        call(answer, torch.zeros(3), forbid=SOFTMAX)
+
+
+@pytest.mark.parametrize("answer", [_own, lambda x: x.exp(), str, lambda x: repr(x)])
+def test_what_is_not_forbidden_is_not_seen(answer):
+    call(answer, torch.zeros(3), forbid=SOFTMAX)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda x: np.convolve([1], [1]),
+        lambda x: F.conv1d(x[None], x[None, None]),
+        lambda x: nn.Conv1d(1, 1, 1),
+        lambda x: torch.conv_transpose1d(x[None], x[None, None]),
+    ],
+)
+def test_a_convolution_of_any_library_is_seen(answer):
+    with pytest.raises(Failed, match="свёрток"):
+        call(answer, torch.zeros(3), forbid=CONV)
+
+
+def test_building_a_network_is_seen():
+    with pytest.raises(Failed, match="строить сеть нельзя"):
+        call(
+            lambda: sum(p.numel() for p in nn.Linear(2, 2).parameters()),
+            forbid=BUILDING,
+        )
+    assert call(lambda: 6, forbid=BUILDING) == 6
+
+
+def test_a_forbidden_call_cannot_hide_behind_an_exception():
+    def answer(x):
+        with suppress(BaseException):
+            return x.softmax(0)
+
+    with pytest.raises(Failed, match="softmax"):
+        call(answer, torch.zeros(3), forbid=SOFTMAX)
+
+
+@pytest.fixture
+def doubling():
+    """An exercise of its own: twice the number."""
+
+    @cases(
+        "99.1",
+        {(1,): ("Проверьте множитель.", "Умножьте на два."), (0,): "Нуль."},
+        random_case=lambda rng: (rng.randint(10, 10**6),),
+        mistakes={"Это квадрат.": lambda n: n * n},
+    )
+    def double(n: int) -> int:
+        return 2 * n
+
+    yield
+    del CHECKS["99.1"]
+    _TRIED.discard("99.1")
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_every_exercise_draws_other_inputs_for_another_seed(number, float64):
+    answer = next(p.values[1] for p in RIGHT if p.values[0] == number)
+
+    def asked(seed):
+        inputs = []
+        judge(number, lambda *args: inputs.append(str(args)) or answer(*args), seed)
+        return [re.sub("0x[0-9a-f]+", "", given) for given in inputs]
+
+    assert asked(1) == asked(1) != asked(2)
+
+
+def test_copied_values_do_not_pass_the_silent_case(doubling):
+    verdict = judge("99.1", {1: 2, 0: 0}.get)
+    assert "на случайном входе — функция ничего не вернула" in verdict
+    verdict = judge("99.1", lambda n: 2 * n if n < 2 else 7)
+    assert (
+        "на случайном входе — ответ неверен" in verdict and "ожидалось" not in verdict
+    )
+
+
+def test_the_seed_draws_the_silent_case(doubling):
+    def drawn(seed):
+        asked = []
+        judge("99.1", lambda n: asked.append(n) or 2 * n, seed=seed)
+        return asked
+
+    assert drawn(1) == drawn(1) != drawn(2) and len(set(drawn(3)[2:])) == 3
+
+
+def test_the_second_half_of_a_hint_is_for_a_second_try(doubling, capsys):
+    for _ in range(2):
+        exercise("99.1", lambda n: 5 * n)
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.endswith(f"Проверьте множитель. {MORE}")
+    assert second.endswith("Проверьте множитель. Умножьте на два.")
+    assert judge("99.1", lambda n: 5 * n).endswith("Умножьте на два.")
+
+
+def test_a_known_mistake_has_its_own_hint(doubling):
+    assert judge("99.1", lambda n: n * n).endswith("Это квадрат.")
+
+
+def test_a_crash_carries_the_hint(doubling):
+    assert judge("99.1", lambda n: n / 0).endswith("множитель. Умножьте на два.")
+
+
+def test_a_silent_case_tells_of_a_crash_and_nothing_else():
+    silently = pytest.raises(Wrong, match=r"^на случайном входе — ответ неверен\.$")
+    with silently, case(SILENT):
+        expect(3, 4)
+    aloud = pytest.raises(Wrong, match="на случайном входе — функция упала: Value")
+    with aloud, case(SILENT):
+        call(int, "x")
+
+
+@pytest.mark.parametrize(
+    "given", [torch.zeros(2), nn.Conv2d(1, 1, 1), nn.BatchNorm1d(2)], ids=type
+)
+def test_arguments_that_have_to_stay_are_watched(given):
+    def spoil(x):
+        for tensor in x.state_dict().values() if isinstance(x, nn.Module) else [x]:
+            tensor.add_(1)
+        return 1
+
+    assert call(lambda x: 1, given, kept="изменено") == 1
+    with pytest.raises(Failed, match="изменено"):
+        call(spoil, given, kept="изменено")
+
+
+class _Liar(int):
+    """A whole number that is equal to everything."""
+
+    def __eq__(self, other):
+        return True
+
+    __hash__ = None
+
+
+class _LiarTensor(torch.Tensor):
+    """A tensor that agrees with everything."""
+
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        return torch.zeros(()) if func is torch.Tensor.sub else NotImplemented
+
+
+@pytest.mark.parametrize(
+    ("got", "want"),
+    [
+        (_Liar(1), 2),
+        ([_Liar(1), _Liar(1)], [1, 2]),
+        (torch.ones(2).as_subclass(_LiarTensor), torch.zeros(2)),
+    ],
+)
+def test_values_are_compared_not_what_they_say(got, want):
+    with pytest.raises(Wrong):
+        expect(got, want)
+
+
+def test_numbers_are_shown_to_the_digit_that_differs():
+    with pytest.raises(Wrong, match=r"получено 0\.53122, ожидалось 0\.53124"):
+        expect(0.53122, 0.53124)
+    with pytest.raises(Wrong, match=r"получено 0\.5, ожидалось 0\.25"):
+        expect(0.5, 0.25)
+
+
+def test_a_pair_is_asked_for():
+    with pytest.raises(
+        Wrong, match=r"нужно: пара целых чисел \(кортеж\), а получено 5"
+    ):
+        expect(5, (1, 2))
+
+
+class _OtherConv(nn.Conv2d):
+    pass
+
+
+def _hooked():
+    layer = nn.Conv2d(1, 1, 1)
+    layer.register_forward_hook(lambda *_: torch.zeros(1))
+    return layer
+
+
+def test_a_returned_convolution_is_judged_by_its_numbers():
+    x = torch.ones(1, 1, 2, 2)
+    for layer in (
+        _OtherConv(1, 1, 1),
+        weight_norm(nn.Conv2d(1, 1, 1)),
+        nn.Linear(1, 1),
+    ):
+        with pytest.raises(Wrong, match="нужен nn"):
+            convolve(layer, x)
+    assert convolve(_hooked(), x).shape == x.shape
+    with pytest.raises(
+        Failed, match=r"свёртка.*упала на входе \(1, 1, 2, 2\): Runtime"
+    ):
+        convolve(nn.Conv2d(1, 1, 3), x)
