@@ -1,12 +1,14 @@
-"""Copies of the notebooks for a class: no solutions; and the instructor's list.
+"""Copies of the notebooks for a class, and the instructor's list of exercises.
+
+A copy has no solutions and no speaker's notes; answers to questions are folded.
 
     python -m tools.student [ADDRESS]
 
 With ADDRESS (``git+https://…``) the copies install the package from there when they
 are opened alone, on Colab.
 
-build/student/NAME.ipynb      the notebooks without the solutions of their exercises
-build/student/exercises.md    all exercises with their minutes and points, in Russian
+build/student/NAME.ipynb      the copies
+build/student/exercises.md    all exercises with their minutes, in Russian
 """
 
 import re
@@ -18,7 +20,7 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
-from tools.cells import tags
+from tools.cells import slide_type, tags
 from tools.notebooks import START
 from tools.paths import BUILD, notebooks
 
@@ -35,6 +37,14 @@ except ModuleNotFoundError:
 POINTER = re.compile(
     r" ?[^.»\n]*\bсв[её]рнут[^.\n]*решени[^.\n]*\.| ?Решение св[её]рнуто[^.\n]*\."
 )
+ANSWER = re.compile(
+    r'<div class="callout a">\n\n\*\*Ответ\.\*\* (.*?)\n\n</div>', re.DOTALL
+)
+FOLDED = r"""<details class="callout a"><summary>Ответ</summary>
+
+\1
+
+</details>"""
 ROW = re.compile(r"^\| (\d\d\.\d) \| (.+?) \| (\d+) \|$", re.MULTILINE)
 LIST = """# Упражнения лекции 6
 
@@ -42,18 +52,22 @@ LIST = """# Упражнения лекции 6
 во сколько оно длиннее. Всего {points} баллов.
 Решения — в тетрадях папки `notebooks`, у студентов их нет (`make student`).
 
-| № | Задание | Тетрадь | Минут | Баллов |
-|---|---|---|---|---|
+| № | Задание | Тетрадь | Минуты и баллы |
+|---|---|---|---|
 """
 
 
 def without_solutions(nb: NotebookNode, address: str | None = None) -> NotebookNode:
     """A copy of the notebook as a student gets it."""
     nb = deepcopy(nb)
-    nb.cells = [cell for cell in nb.cells if "solution" not in tags(cell)]
+    nb.cells = [
+        cell
+        for cell in nb.cells
+        if "solution" not in tags(cell) and slide_type(cell) != "notes"
+    ]
     for cell in nb.cells:
         if cell.cell_type == "markdown":
-            cell.source = POINTER.sub("", cell.source)
+            cell.source = ANSWER.sub(FOLDED, POINTER.sub("", cell.source))
     if address:
         first = next(i for i, c in enumerate(nb.cells) if c.source.startswith(START))
         install = new_code_cell(INSTALL.format(address), id="install")
@@ -73,11 +87,6 @@ def exercises(nb: NotebookNode) -> Iterator[tuple[str, str, int]]:
                 yield number, title, int(minutes)
 
 
-def points(minutes: int) -> int:
-    """A point a minute: any rounding would pay one exercise better than another."""
-    return minutes
-
-
 def main() -> None:
     address = sys.argv[1] if len(sys.argv) > 1 else None
     if address and not ADDRESS.fullmatch(address):
@@ -88,11 +97,9 @@ def main() -> None:
         nb = nbformat.read(path, as_version=4)
         nbformat.write(without_solutions(nb, address), OUT / path.name)
         rows += [(*row, path.stem) for row in exercises(nb)]
-    text = LIST.format(
-        points=sum(points(minutes) for _, _, minutes, _ in rows),
-    )
+    text = LIST.format(points=sum(minutes for _, _, minutes, _ in rows))
     for number, title, minutes, name in rows:
-        text += f"| {number} | {title} | {name} | {minutes} | {points(minutes)} |\n"
+        text += f"| {number} | {title} | {name} | {minutes} |\n"
     (OUT / "exercises.md").write_text(text, encoding="utf-8")
     print(f"{len(rows)} exercises, copies without their solutions: {OUT.as_uri()}")
 

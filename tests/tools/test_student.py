@@ -12,7 +12,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from nbformat import NotebookNode
 
 from tests.package.test_exercises import NUMBERS
-from tools.cells import tags
+from tools.cells import slide_type, tags
 from tools.paths import notebooks
 from tools.student import exercises, main, without_solutions
 
@@ -48,11 +48,17 @@ def names(nb: NotebookNode) -> tuple[set[str], set[str]]:
 def test_a_copy_holds_no_solution_and_misses_nothing(path: Path):
     nb = read(path)
     copy = without_solutions(nb)
-    removed = [cell for cell in nb.cells if "solution" in tags(cell)]
+    solutions = [cell for cell in nb.cells if "solution" in tags(cell)]
+    notes = [cell for cell in nb.cells if slide_type(cell) == "notes"]
+    removed = solutions + notes
     sources = {cell.source for cell in copy.cells}
     assert len(copy.cells) == len(nb.cells) - len(removed)
     assert not [cell.source for cell in removed if cell.source in sources]
     assert not [text for text in sources if re.search("св[её]рнут[оы]", text)]
+    text = "\n".join(sources)
+    assert "**Лектору.**" not in text and "**Ответ.**" not in text
+    answers = sum(cell.source.count('class="callout a"') for cell in nb.cells)
+    assert text.count("<summary>Ответ</summary>") == answers
     bound, used = names(copy)
     assert used <= bound | {*dir(builtins)}, "a cell needs what a solution defines"
 
@@ -101,6 +107,6 @@ def test_the_list_knows_every_exercise():
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_minutes_of_the_title_are_those_of_the_list(path: Path):
     nb = read(path)
-    title = re.search(r"(\d+) минут упражнений", nb.cells[0].source)
+    title = re.search(r"(\d+) минут[аы]? упражнений", nb.cells[0].source)
     listed = sum(minutes for _, _, minutes in exercises(nb))
     assert listed == (int(title[1]) if title else 0)
