@@ -238,6 +238,13 @@ def _bottom(size, depth):
     return size
 
 
+@wrong("05.3")
+def side_by_building(size, depth):
+    conv = nn.Sequential(nn.Conv2d(1, 1, 3), nn.Conv2d(1, 1, 3))
+    lost = 9 - conv(torch.zeros(1, 1, 9, 9)).shape[-1]
+    return side(size, depth, lost=lost)
+
+
 wrong(
     "05.3",
     even_at_the_bottom_too=lambda size, depth: (
