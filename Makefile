@@ -32,6 +32,8 @@ endif
 
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 READY := .venv/.complete
+# With it Python would not find tools/ in the folder where it starts.
+unexport PYTHONSAFEPATH
 # An environment that was moved, or has lost its Python, is made anew.
 $(shell grep -qxF '$(CURDIR)' $(READY) 2>/dev/null && $(BIN)/python -c '' 2>/dev/null \
 	|| rm -f $(READY))

@@ -210,10 +210,19 @@ def patience() -> float:
 @contextmanager
 def open_page() -> Generator[Any]:
     """A page in a headless Chromium, as large as a slide."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import Error, sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(args=["--no-sandbox"], **which_chromium())
+        try:
+            browser = playwright.chromium.launch(
+                args=["--no-sandbox"], **which_chromium()
+            )
+        except Error as error:
+            reason = error.message.splitlines()[0]
+            sys.exit(
+                "The decks are built; printing and drawing need Chromium or Chrome. "
+                f"Install one, or set CHROMIUM to its path. ({reason})"
+            )
         page = browser.new_page(viewport={"width": 1280, "height": 720})
         page.set_default_timeout(patience())
         yield page

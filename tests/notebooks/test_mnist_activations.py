@@ -161,6 +161,16 @@ def test_an_empty_and_a_full_pad_are_drawn(lecture, ink):
     assert figure.axes[2].get_title().startswith("ответ: ")
 
 
+def test_occlusion_walks_over_a_picture_that_is_not_square(lecture):
+    net, x = nn.Sequential(nn.Flatten(), nn.Linear(9 * 13, 10)), torch.rand(1, 9, 13)
+    drops = lecture.occlusion(net, x, 3, fill=0.5)
+    assert drops.shape == (2, 4)
+    covered = x.clone()
+    covered[:, 2:9, 6:13] = 0.5
+    before, after = net(torch.stack([x, covered])).softmax(1)[:, 3]
+    torch.testing.assert_close(drops[1, 3], before - after)
+
+
 def test_shapes_have_equal_areas(lecture):
     lecture.names["row"], lecture.names["column"] = torch.meshgrid(
         *[torch.arange(80.0) - 39.5] * 2, indexing="ij"

@@ -40,12 +40,14 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def make(folder: Path, **variables: str) -> tuple[int, list[str], str]:
-    """Exit status of a set-up, the calls of Python and uv, all that it said."""
+def make(
+    folder: Path, target: str = ".venv/.complete", **variables: str
+) -> tuple[int, list[str], str]:
+    """Exit status of make, the calls of Python and uv, all that it said."""
     calls = folder.parent / "calls"
     calls.write_text("", "utf-8")
     run = subprocess.run(
-        ["make", ".venv/.complete", f"PYTHON={folder.parent / 'python'}"],
+        ["make", target, f"PYTHON={folder.parent / 'python'}"],
         cwd=folder,
         env=os.environ | {"CALLS": str(calls)} | variables,
         capture_output=True,
@@ -125,6 +127,11 @@ def test_a_moved_folder_is_set_up_again(folder: Path):
     assert [call for call in make(moved)[1] if "-m venv" in call], "moved"
     (moved / ".venv/bin/python").unlink()
     assert [call for call in make(moved)[1] if "-m venv" in call], "without its Python"
+
+
+def test_python_looks_for_tools_beside_the_makefile(folder: Path):
+    _, calls, _ = make(folder, "student", PYTHONSAFEPATH="1")
+    assert "-m tools.student" in calls[-1] and "PYTHONSAFEPATH" not in calls[-1]
 
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a clone")
