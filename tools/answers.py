@@ -34,8 +34,7 @@ class Submission:
         self._bindings: list[set[str]] = []
         for cell in cells:
             try:
-                source = TransformerManager().transform_cell(cell)  # %magic, !command
-                self._read(ast.parse(source))
+                self._read(_parsed(cell))
             except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
                 text = f"клетка не читается: {type(error).__name__}: {error}"
                 self.unreadable |= dict.fromkeys(CALL.findall(cell), text)
@@ -79,6 +78,13 @@ class Submission:
         return (earlier or found or [None])[-1]
 
 
+def _parsed(cell: str) -> ast.Module:
+    try:
+        return ast.parse(cell)
+    except SyntaxError:  # perhaps only to Python: %magic, !command
+        return ast.parse(TransformerManager().transform_cell(cell))
+
+
 def _calls(statement: ast.stmt) -> Iterator[tuple[str, ast.expr]]:
     for node in ast.walk(statement):
         match node:
@@ -93,13 +99,15 @@ def _used(node: ast.stmt | ast.expr) -> set[str]:
     """Global names that it looks up, now or when it is called."""
     if isinstance(node, ast.expr):
         node = ast.copy_location(ast.Expr(node), node)
-    codes = [compile(ast.Module([node], []), "", "exec")]
-    names: set[str] = set()
-    for code in codes:
-        codes += [part for part in code.co_consts if isinstance(part, CodeType)]
-        steps = dis.get_instructions(code)
-        names |= {step.argval for step in steps if step.opname in LOOK_UP}
-    return names
+    return looked_up(compile(ast.Module([node], []), "", "exec"))
+
+
+def looked_up(code: CodeType) -> set[str]:
+    """Global names that a code looks up, and those that the codes in it do."""
+    steps = dis.get_instructions(code)
+    names = {step.argval for step in steps if step.opname in LOOK_UP}
+    inner = [part for part in code.co_consts if isinstance(part, CodeType)]
+    return names.union(*map(looked_up, inner))
 
 
 def bound(statement: ast.stmt) -> set[str]:

@@ -24,6 +24,7 @@ import resource
 import secrets
 import signal
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -32,7 +33,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from queue import SimpleQueue
 
 import jinja2
 import nbformat
@@ -45,8 +45,8 @@ from tools.answers import bound
 from tools.command_line import parser
 from tools.definitions import definitions
 from tools.paths import BUILD, ROOT, notebooks
-from tools.remote import ASK_LIMIT, CALL_LIMIT, Lectures, Notebook, live
-from tools.sandbox import Nursery
+from tools.remote import ASK_LIMIT, Lectures, Notebook, live
+from tools.sandbox import Nursery, address_space
 from tools.student import exercises, points
 from tools.submissions import Student, students
 
@@ -58,6 +58,7 @@ JUDGE_LIMIT = 120.0  # seconds without any word from a judge
 JUDGE_MEMORY = 4 << 30  # bytes, for what a student's values make the judge compute
 RIGHT, WRONG, EMPTY, MISSING = "✔", "✘", "…", ""
 ORDER = MISSING + EMPTY + WRONG + RIGHT
+TOO_LATE = "время на проверку работы вышло"
 HIDDEN = (
     "на входе, которого вы не видели, ответ неверен. Проверьте его на своих примерах."
 )
@@ -116,9 +117,9 @@ def serve(line: Connection, secret: str) -> None:
         line.send(error)
         return
     line.send(None)
-    expect.TIME_LIMIT = ASK_LIMIT + CALL_LIMIT  # the sandbox has its own
-    limit = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 + JUDGE_MEMORY
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    expect.TIME_LIMIT = ASK_LIMIT  # the sandbox has its own
+    limit = address_space() + JUDGE_MEMORY
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     with suppress(EOFError, BrokenPipeError):
         while True:
             files, done = line.recv()
@@ -135,34 +136,42 @@ def serve(line: Connection, secret: str) -> None:
 def mark(
     nursery: Nursery, cells: list[str], numbers: set[str], secret: str, late: float
 ) -> Iterator[tuple[str, str]]:
-    """Number and verdict of each answer, and before it the number with an empty one."""
-    notebook = Notebook(nursery, cells)
+    """Number and verdict of each answer, and before it the number with an empty one.
+
+    The hidden inputs come last, when nothing is said to the student any more.
+    """
     try:
-        for number in notebook.numbers:
-            if number not in numbers:
-                continue
+        notebook = Notebook(nursery, cells)
+    except Wrong:
+        return  # what cannot even be read holds no answers
+    right = []
+    try:
+        for number in [number for number in notebook.numbers if number in numbers]:
             yield number, MISSING
-            if time.monotonic() > late:
-                yield number, wrong(number, "время на проверку вышло")
+            told = verdict(notebook, number, 0, late)
+            if told.startswith(RIGHT):
+                right.append(number)
             else:
-                yield number, verdict(notebook, number, secret)
+                yield number, told
+        for number in right:
+            yield number, MISSING
+            seed = hashlib.sha256(f"{secret} {number}".encode()).hexdigest()[:8]
+            hidden = verdict(notebook, number, int(seed, 16), late)
+            if not hidden.startswith(RIGHT) and TOO_LATE not in hidden:
+                hidden = wrong(number, HIDDEN)
+            yield number, hidden
     finally:
         notebook.close()
 
 
-def verdict(notebook: Notebook, number: str, secret: str) -> str:
-    """What the student's own judge says, and whether the hidden inputs agree."""
+def verdict(notebook: Notebook, number: str, seed: int, late: float) -> str:
+    """What `judge` says to an answer; the time is up when it is ``late``."""
+    if time.monotonic() > late:
+        return wrong(number, TOO_LATE)
     try:
-        told = judge(number, notebook.answer(number))
-        if told.startswith(RIGHT):
-            seed = int(
-                hashlib.sha256(f"{secret} {number}".encode()).hexdigest()[:8], 16
-            )
-            if not judge(number, notebook.answer(number), seed=seed).startswith(RIGHT):
-                return wrong(number, HIDDEN)
+        return judge(number, notebook.answer(number), seed=seed)
     except Wrong as error:
         return wrong(number, str(error))
-    return told
 
 
 def wrong(number: str, text: str) -> str:
@@ -177,6 +186,7 @@ class Judge:
         self._start()
 
     def _start(self) -> None:
+        self._stopped = False
         context = multiprocessing.get_context("spawn")
         self._line, theirs = context.Pipe()
         self._process = context.Process(target=serve, args=(theirs, self._secret))
@@ -186,28 +196,30 @@ class Judge:
             raise error
 
     def stop(self) -> None:
+        self._stopped = True
         self._process.kill()
         self._process.join()
 
     def verdicts(self, files: list[list[str]]) -> Verdicts:
         """The best verdict on each answer in a student's notebooks."""
         best: Verdicts = {}
-        lost: set[str] = set()
         while True:
             number = ""
             try:
-                self._line.send((files, lost))
+                done = {number for number, told in best.items() if told}
+                self._line.send((files, done))
                 while word := self._word():
                     number, told = word
                     best[number] = max(best.get(number, ""), told, key=_rank)
                 return best
             except (EOFError, OSError):
+                if self._stopped:
+                    raise
                 self.stop()
                 self._start()
-                if not number or number in lost:
+                if not number:
                     return best
                 best[number] = wrong(number, "на этом ответе остановилась проверка")
-                lost.add(number)
 
     def _word(self) -> tuple[str, str] | None:
         if not self._line.poll(JUDGE_LIMIT):
@@ -224,11 +236,14 @@ def _rank(told: str) -> int:
 
 def main() -> None:
     arguments = parser(__doc__)
-    arguments.add_argument("submissions", type=Path)
-    path = arguments.parse_args().submissions
-    if not path.exists():
-        sys.exit(f"no {path}: give the folder or zip with the submissions")
-    marks = grade(path, OUT, seed())
+    arguments.add_argument("submissions")
+    given = arguments.parse_args().submissions
+    if not given or not Path(given).exists():
+        sys.exit(f"no submissions at {given!r}: give a folder or a zip")
+    try:
+        marks = grade(Path(given), OUT, seed())
+    except (OSError, ValueError) as error:
+        sys.exit(f"no marks: {error}")
     print(f"{len(marks)} students: {(OUT / 'index.html').as_uri()}")
 
 
@@ -252,34 +267,29 @@ def grade(path: Path, out: Path, secret: str) -> dict[str, Verdicts]:
     (out / "verdicts").mkdir(exist_ok=True)
     todo = students(path)
     version = _version(secret)
-    judges: SimpleQueue[Judge] = SimpleQueue()
-    workers = min(os.cpu_count() or 1, len(todo)) or 1
-    started: list[Judge] = []
+    workers = min(os.cpu_count() or 1, len(todo))
+    own, judges = threading.local(), []
 
     def verdicts(student: Student) -> Verdicts:
         kept = out / "verdicts" / f"{student.digest(version)}.json"
         if kept.exists():
             return json.loads(kept.read_text("utf-8"))
-        if not judges.empty() or len(started) >= workers:
-            judge = judges.get()
-        else:
-            judge = Judge(secret)
-            started.append(judge)
-        try:
-            found = judge.verdicts(student.notebooks())
-        finally:
-            judges.put(judge)
+        if not hasattr(own, "judge"):  # one for each thread
+            own.judge = Judge(secret)
+            judges.append(own.judge)
+        found = own.judge.verdicts(student.notebooks())
         _write(kept, json.dumps(found, ensure_ascii=False))
         return found
 
     marks: dict[str, Verdicts] = {}
+    pool = ThreadPoolExecutor(workers)
     try:
-        with ThreadPoolExecutor(workers) as pool:
-            tasks = {pool.submit(verdicts, student): student for student in todo}
-            for task in tqdm(as_completed(tasks), total=len(tasks), unit="student"):
-                marks[tasks[task].name] = task.result()
+        tasks = {pool.submit(verdicts, student): student for student in todo}
+        for task in tqdm(as_completed(tasks), total=len(tasks), unit="student"):
+            marks[tasks[task].name] = task.result()
     finally:
-        for judge in started:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for judge in judges:
             judge.stop()
     marks = dict(sorted(marks.items()))
     report(marks, out)

@@ -9,33 +9,37 @@ the judge sends pickles.
 
 import ast
 import base64
+import builtins
 import io
 import json
+import marshal
 import pickle
 import random
 import socket
 import sys
 import time
-import weakref
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from itertools import count
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from importlib import import_module
+from types import CellType, FunctionType, ModuleType
 from typing import Any
+from weakref import ref
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.hooks import RemovableHandle
 
 from lecture_utils.exercises import expect
 from lecture_utils.exercises.bans import Ban
 from lecture_utils.exercises.expect import Failed, Unsolved, Wrong
-from tools.answers import Submission
+from tools.answers import Submission, looked_up
 from tools.sandbox import Nursery
 
 PACKAGE = "lecture_utils.exercises"
 LARGEST = 64 << 20  # bytes of a message
-CALL_LIMIT = 20.0  # seconds, as the student's own judge counts them
+CALL_LIMIT = 20.0
 ASK_LIMIT = 60.0  # seconds until the sandbox has to answer, whatever it does
 LONGEST = 2000  # characters of a verdict
 PLAIN = (type(None), bool, int, float, str)
@@ -50,6 +54,7 @@ DTYPES = {
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks")
 TENSORS = ("_parameters", "_buffers")
 MODULES = ("torch.nn.modules.", "torchvision.models.")  # classes that may come back
+LOADED = {f"{PACKAGE}.{name}" for name in ("bans", "cases", "expect")}
 
 
 class Line:
@@ -120,31 +125,25 @@ class Notebook:
     def call(self, args: Sequence, ban: Ban | None) -> Any:
         """What the function of the last answer returns; it may change ``args``."""
         reply = self._ask("call", (args, ban))
-        with suppress(*BROKEN):  # what cannot be put back stays as it is
-            for place, value in reply["changed"].items():
-                assign(args[int(place)], decode(value))
+        with suppress(Exception):  # what cannot be put back stays as it is
+            for place, code in reply["changed"].items():
+                assign(args[int(place)], code)
         return _result(reply, args)
 
     def _ask(self, what: str, content: Any) -> dict:
-        """Ask the child, and serve what it asks meanwhile.
+        """Ask the child.
 
         Raises:
             Wrong: there is no answer.
         """
         assert self._line
-        late = time.monotonic() + ASK_LIMIT
-        served = _Served()
         try:
-            self._line.send(served.pickled((what, content)))
-            while True:
-                message = json.loads(self._line.receive(late - time.monotonic()))
-                if "asked" not in message:
-                    return message
-                self._line.send(served.reply(message))
+            self._line.send(pickled((what, content)))
+            return json.loads(self._line.receive(ASK_LIMIT))
         except TimeoutError:
             self.close()
             raise Failed(f"ответа нет уже {ASK_LIMIT:g} с") from None
-        except (EOFError, OSError):
+        except Exception:  # it is gone, or what it says makes no sense
             self.close()
             raise Failed("на этом месте код оборвал работу Python") from None
         except BaseException:
@@ -179,78 +178,8 @@ def _result(reply: dict, args: Sequence = ()) -> Any:
         raise Failed(str(reply["wrong"])[:LONGEST])
     try:
         return decode(reply["value"], args)
-    except BROKEN as error:
+    except Exception as error:
         raise Wrong("ответ не того вида") from error
-
-
-class _Served:
-    """What the judge does for the student's function: its own functions and streams."""
-
-    def __init__(self) -> None:
-        self._objects: list[Any] = []
-        # Alive here as long as in the sandbox: the judge may count them.
-        self._lent: dict[int, Tensor] = {}
-        self._count = count()
-
-    def pickled(self, value: Any) -> bytes:
-        file = io.BytesIO()
-        _Pickler(file, self._objects).dump(value)
-        return file.getvalue()
-
-    def reply(self, message: dict) -> bytes:
-        for number in message["returned"]:
-            self._lent.pop(number, None)
-        try:
-            place, what, args = message["asked"]
-            value = self._do(self._objects[place], what, *decode(args))
-        except StopIteration:
-            return self.pickled(("end", None, ()))
-        except Exception as error:
-            return self.pickled(("error", f"{type(error).__name__}: {error}", ()))
-        lent = {next(self._count): tensor for tensor in _tensors(value)}
-        self._lent |= lent
-        return self.pickled(("value", value, tuple(lent)))
-
-    def _do(self, target: Any, what: str, *args: Any) -> Any:
-        match what:
-            case "call":
-                return target(*args)
-            case "len":
-                return len(target)
-            case "next":
-                return next(target)
-        self._objects.append(iter(target))
-        return len(self._objects) - 1
-
-
-class _Pickler(pickle.Pickler):
-    """Objects of the exercises' modules stay here: the sandbox gets their number."""
-
-    def __init__(self, file: io.BytesIO, objects: list[Any]) -> None:
-        super().__init__(file)
-        self._objects = objects
-
-    def persistent_id(self, value: Any) -> int | None:
-        if isinstance(value, type | nn.Module | Ban) or not _is_of_exercises(value):
-            return None
-        self._objects.append(value)
-        return len(self._objects) - 1
-
-    def reducer_override(self, value: Any) -> Any:
-        """A module of an exercise's class goes as one of its class in torch."""
-        if not isinstance(value, nn.Module) or not _is_of_exercises(value):
-            return NotImplemented
-        bases = type(value).__mro__
-        public = next(base for base in bases if not _is_of_exercises(base))
-        return _blank, (public,), value.__dict__
-
-
-def _blank(kind: type[nn.Module]) -> nn.Module:
-    return kind.__new__(kind)
-
-
-def _is_of_exercises(value: Any) -> bool:
-    return (getattr(value, "__module__", None) or "").startswith(PACKAGE)
 
 
 # --- The sandbox's end ----------------------------------------------------------------
@@ -258,18 +187,21 @@ def _is_of_exercises(value: Any) -> bool:
 Lectures = dict[str, tuple[dict[str, Any], frozenset[str]]]
 
 
-def live(talk: socket.socket, lectures: Lectures) -> None:
+def live(
+    talk: socket.socket, lectures: Lectures, call_limit: float = CALL_LIMIT
+) -> None:
     """Do what the judge asks for.
 
     Args:
         lectures: number of a lecture → its names, and the statements that defined them.
+        call_limit: seconds for one call of the student's function.
     """
     line, submission, answer = Line(talk), Submission([]), None
-    expect.TIME_LIMIT = CALL_LIMIT
+    expect.TIME_LIMIT = call_limit
     RemovableHandle.next_id = 1 << 30  # other numbers than those of the judge's hooks
     while True:
         reply: dict[str, Any] = {}
-        what, content = _Unpickler(line).load()
+        what, content = pickle.loads(line.receive())
         try:
             match what:
                 case "open":
@@ -285,8 +217,12 @@ def live(talk: socket.socket, lectures: Lectures) -> None:
                 case "call":
                     args, ban = content
                     before = [json.dumps(encode(value)) for value in args]
+                    modes = [arg for arg in args if isinstance(arg, TorchDispatchMode)]
                     try:
-                        result = expect.call(answer, *args, copy=False, forbid=ban)
+                        with ExitStack() as watching:
+                            for mode in modes:
+                                watching.enter_context(mode)
+                            result = expect.call(answer, *args, copy=False, forbid=ban)
                         reply["value"] = encode(result, args)
                     finally:
                         after = [encode(value) for value in args]
@@ -331,57 +267,68 @@ def _run(
         raise Wrong(text) from error
 
 
-class _Unpickler(pickle.Unpickler):
-    def __init__(self, line: Line) -> None:
-        super().__init__(io.BytesIO(line.receive()))
-        self._line = line
-
-    def persistent_load(self, number: int) -> Any:
-        return _Judges(self._line, number)
+# --- To the sandbox: pickles ----------------------------------------------------------
 
 
-class _Judges:
-    """A function or a stream of the judge."""
-
-    def __init__(self, line: Line, number: int) -> None:
-        self._line, self._number = line, number
-        self._returned: list[int] = []  # tensors that nobody holds any more
-
-    def __call__(self, *args: Any) -> Any:
-        return self._ask("call", *args)
-
-    def __len__(self) -> int:
-        return self._ask("len")
-
-    def __iter__(self) -> Iterator[Any]:
-        stream = _Judges(self._line, self._ask("iter"))
-        while True:
-            try:
-                yield stream._ask("next")
-            except StopIteration:
-                return
-
-    def _ask(self, what: str, *args: Any) -> Any:
-        message = {"asked": [self._number, what, encode(args)]}
-        message["returned"] = [*self._returned]
-        self._returned.clear()
-        self._line.send(json.dumps(message).encode())
-        state, value, numbers = _Unpickler(self._line).load()
-        if state == "end":
-            raise StopIteration
-        if state == "error":
-            raise RuntimeError(value)
-        for tensor, number in zip(_tensors(value), numbers, strict=True):
-            weakref.finalize(tensor, self._returned.append, number)
-        return value
+def pickled(value: Any) -> bytes:
+    """With functions and classes of the exercises' modules, which it cannot import."""
+    file = io.BytesIO()
+    _Pickler(file).dump(value)
+    return file.getvalue()
 
 
-# --- What travels ---------------------------------------------------------------------
+class _Pickler(pickle.Pickler):
+    def reducer_override(self, value: Any) -> Any:
+        if isinstance(value, ModuleType):
+            return import_module, (value.__name__,)
+        if isinstance(value, ref):
+            return ref, (value(),)
+        if isinstance(value, FunctionType) and _is_hidden(value):
+            known = value.__globals__
+            names = looked_up(value.__code__) & known.keys()
+            cells = [cell.cell_contents for cell in value.__closure__ or ()]
+            parts = {name: known[name] for name in names}, cells, value.__defaults__
+            return _function, (marshal.dumps(value.__code__), len(cells)), parts, *_FILL
+        if isinstance(value, type) and _is_hidden(value):
+            own = {k: v for k, v in vars(value).items() if k not in _EVERY_CLASS}
+            start = type(value), value.__name__, value.__bases__
+            return _class, start, own, *_FILL
+        return NotImplemented
 
 
-def _tensors(value: Any) -> list[Tensor]:
-    parts = value if isinstance(value, tuple | list) else [value]
-    return [part for part in parts if isinstance(part, Tensor)]
+def _is_hidden(value: Any) -> bool:
+    """Is it of a module with right answers?"""
+    home = value.__module__ or ""
+    return home.startswith(f"{PACKAGE}.") and home not in LOADED
+
+
+def _function(code: bytes, cells: int) -> FunctionType:
+    names = {"__builtins__": builtins}
+    own = tuple(CellType() for _ in range(cells))
+    return FunctionType(marshal.loads(code), names, closure=own)
+
+
+def _class(kind: type, name: str, bases: tuple) -> type:
+    return kind(name, bases, {"__module__": PACKAGE})
+
+
+def _fill(made: FunctionType | type, parts: Any) -> None:
+    """Later than they are made: they may refer to themselves."""
+    if isinstance(made, type):
+        for name, value in parts.items():
+            setattr(made, name, value)
+        return
+    names, cells, made.__defaults__ = parts
+    made.__globals__.update(names)
+    for cell, value in zip(made.__closure__ or (), cells, strict=True):
+        cell.cell_contents = value
+
+
+_FILL = (None, None, _fill)  # behind a state in what `reducer_override` returns
+_EVERY_CLASS = {"__dict__", "__weakref__", "__module__", "__annotations__"}
+
+
+# --- From the sandbox: JSON -----------------------------------------------------------
 
 
 def encode(value: Any, given: Sequence = ()) -> list:
@@ -414,6 +361,8 @@ def encode(value: Any, given: Sequence = ()) -> list:
     if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biuf":
         array = value if isinstance(value, np.ndarray) else value[()]
         return ["array", *_numbers(torch.tensor(array)), isinstance(value, np.generic)]
+    if type(value).__module__ == PACKAGE:
+        return ["fields", _plain_fields(value)]
     return ["other", type(value).__name__, _shown(value)]
 
 
@@ -440,11 +389,11 @@ def _tensor(dtype: str, shape: list[int], text: str) -> Tensor:
 
 
 def _state(module: nn.Module) -> dict[str, Any]:
-    own = {key: encode(value) for key, value in vars(module).items() if _is_own(key)}
+    public = next(c for c in type(module).__mro__ if c.__module__ != PACKAGE)
     return {
-        "class": [type(module).__module__, type(module).__qualname__],
+        "class": [public.__module__, public.__qualname__],
         "training": bool(module.training),
-        "plain": {key: value for key, value in own.items() if _is_plain(value)},
+        "fields": _plain_fields(module),
         "hooks": {kind: list(getattr(module, kind)) for kind in HOOKS},
         "children": {key: encode(child) for key, child in module.named_children()},
         **{
@@ -454,9 +403,9 @@ def _state(module: nn.Module) -> dict[str, Any]:
     }
 
 
-def _is_own(key: str) -> bool:
-    """Is it an attribute that the class of a module adds to those of all modules?"""
-    return key not in _EVERY_MODULE
+def _plain_fields(value: Any) -> dict[str, list]:
+    own = {key: encode(v) for key, v in vars(value).items() if key not in _EVERY_MODULE}
+    return {key: code for key, code in own.items() if _is_plain(code)}
 
 
 _EVERY_MODULE = frozenset(vars(nn.Module()))
@@ -471,7 +420,7 @@ def decode(code: list, given: Sequence = ()) -> Any:
     """The value; whatever ``code`` is, nothing of the sandbox runs here.
 
     Raises:
-        BROKEN: it is no code.
+        Exception: it is no code.
     """
     match code:
         case ["given", int(place)]:
@@ -498,9 +447,6 @@ def decode(code: list, given: Sequence = ()) -> Any:
     raise ValueError("no code of a value")
 
 
-BROKEN = (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError)
-
-
 def _module(state: dict[str, Any]) -> Any:
     """A module of a class of torch; of its hooks there is only their number."""
     home, name = state["class"]
@@ -509,48 +455,53 @@ def _module(state: dict[str, Any]) -> Any:
         return type(str(name), (), {})()
     module = kind.__new__(kind)
     nn.Module.__init__(module)
-    module.training = bool(state["training"])
-    for key, code in state["plain"].items():
-        if _is_own(key) and _is_plain(code):
-            vars(module)[key] = decode(code)
-    for key, code in state["_parameters"].items():
-        value = decode(code)
-        module._parameters[key] = (
-            None if value is None else nn.Parameter(value.detach(), value.requires_grad)
-        )
-    for key, code in state["_buffers"].items():
-        module._buffers[key] = decode(code)
-    for key, code in state["children"].items():
-        module._modules[key] = decode(code)
-    for hooks in HOOKS:
-        getattr(module, hooks).update(dict.fromkeys(state["hooks"][hooks], _nothing))
+    _put(module, state)
     return module
+
+
+def _put(module: nn.Module, state: dict[str, Any]) -> None:
+    """Give a module a state; what it has of it stays the same object."""
+    module.training = bool(state["training"])
+    for key, code in state["fields"].items():
+        if key not in _EVERY_MODULE and _is_plain(code):
+            vars(module)[key] = decode(code)
+    for kind in TENSORS:
+        own = getattr(module, kind)
+        for key, code in state[kind].items():
+            new = decode(code)
+            if isinstance(new, Tensor) and isinstance(own.get(key), Tensor):
+                assign(own[key], code)
+            elif isinstance(new, Tensor) and kind == "_parameters":
+                own[key] = nn.Parameter(new.detach(), new.requires_grad)
+            else:
+                own[key] = new
+    for key, (kind, child) in state["children"].items():
+        own = module._modules.get(key)
+        if kind == "module" and isinstance(own, nn.Module):
+            _put(own, child)
+        else:
+            module._modules[key] = decode([kind, child])
+    for kind in HOOKS:
+        hooks = getattr(module, kind)
+        left = {key: hooks.get(key, _nothing) for key in state["hooks"][kind]}
+        hooks.clear()
+        hooks.update(left)
 
 
 def _nothing(*args: Any, **kwargs: Any) -> None:
     """What stands for a hook of the student's."""
 
 
-def assign(old: Any, new: Any) -> None:
+def assign(old: Any, code: list) -> None:
     """Change an argument as the student's function has changed it."""
-    if isinstance(old, Tensor) and isinstance(new, Tensor):
-        old.data = new.data
-        old.requires_grad_(new.requires_grad)
-    elif isinstance(old, list) and isinstance(new, list):
-        old[:] = new
-    elif isinstance(old, nn.Module) and isinstance(old, type(new)):
-        for kind in TENSORS:
-            for key, tensor in getattr(old, kind).items():
-                if tensor is not None and getattr(new, kind).get(key) is not None:
-                    assign(tensor, getattr(new, kind)[key])
-                    getattr(new, kind)[key] = tensor
-        for key, child in old._modules.items():
-            if child is not None and isinstance(child, type(new._modules.get(key))):
-                assign(child, new._modules[key])
-                new._modules[key] = child
-        for hooks in HOOKS:
-            known = getattr(old, hooks)
-            getattr(new, hooks).update(
-                (key, known[key]) for key in getattr(new, hooks) if key in known
-            )
-        vars(old).update(vars(new))
+    match code:
+        case ["tensor", *_]:
+            new = decode(code)
+            old.data = new.data
+            old.requires_grad_(new.requires_grad)
+        case ["list", _]:
+            old[:] = decode(code)
+        case ["module", state]:
+            _put(old, state)
+        case ["fields", fields]:
+            vars(old).update({key: decode(value) for key, value in fields.items()})

@@ -13,6 +13,7 @@ import os
 import resource
 import signal
 import socket
+import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -80,8 +81,7 @@ def _keep(line: socket.socket, prepare: Callable, live: Callable) -> None:
     user, stranger = os.getuid(), (1 << 30) + os.getpid()
     try:
         prepared = prepare()
-        memory = int(Path("/proc/self/statm").read_text().split()[0])
-        memory = memory * resource.getpagesize() + MEMORY
+        memory = address_space() + MEMORY
         _unshare_all(user)
         if nursery := os.fork():  # the first process of its namespace
             line.close()
@@ -111,6 +111,12 @@ def _keep(line: socket.socket, prepare: Callable, live: Callable) -> None:
         watched.close()
         os.kill(child, signal.SIGKILL)  # and so all processes of its namespace
         os.waitpid(child, 0)
+
+
+def address_space() -> int:
+    """Bytes that this process has mapped."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    return pages * resource.getpagesize()
 
 
 def _system(name: str, *args: object) -> None:
@@ -143,7 +149,8 @@ def _shut_in() -> None:
     for path, source in opened.items():
         target = Path(f"/tmp{path}")
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.mkdir(exist_ok=True) if path.is_dir() else target.touch()
+        is_folder = stat.S_ISDIR(os.fstat(source).st_mode)
+        target.mkdir(exist_ok=True) if is_folder else target.touch()
         _system(
             "mount",
             f"/proc/self/fd/{source}",
