@@ -6,12 +6,14 @@
 PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11 python
 # `make run NB=04_resnet` takes this notebook only, `make lab LAB_ARGS=--no-browser`
 # hands options on to JupyterLab, `make student ADDRESS=git+https://…` says where Colab
-# finds the package, `make stability SETTING=lowest` takes one setting,
+# finds the package, `make grade SUBMISSIONS=folder` what to judge,
+# `make stability SETTING=lowest` takes one setting,
 # `make lock LOCK_ARGS=--upgrade` hands options on to uv, and every target with
 # `WHEELS=folder` installs from what `make wheels` put there, without a network.
 NB ?=
 LAB_ARGS ?=
 ADDRESS ?=
+SUBMISSIONS ?=
 SETTING ?=
 LOCK_ARGS ?=
 WHEELS ?=
@@ -38,7 +40,7 @@ unexport PYTHONSAFEPATH
 $(shell grep -qxF '$(CURDIR)' $(READY) 2>/dev/null && $(BIN)/python -c '' 2>/dev/null \
 	|| rm -f $(READY))
 
-.PHONY: help lab test weights wheels seeds run edit slides pdf student stability bench lock clean
+.PHONY: help lab test weights wheels seeds run edit slides pdf student grade stability bench lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*  ## /  make \1	/p' Makefile
@@ -80,6 +82,9 @@ pdf: $(READY)  ## print the slides into build/slides/, too; needs Chromium or Ch
 
 student: $(READY)  ## copies without solutions and the list of exercises: build/student/
 	$(BIN)/python -m tools.student $(ADDRESS)
+
+grade: $(READY)  ## marks and feedback for a class: build/grade/; Linux only
+	$(BIN)/python -m tools.grade "$(SUBMISSIONS)"
 
 stability: $(READY)  ## compare all outputs on many kinds of machine; prints a table
 	$(BIN)/python -m tools.stability $(SETTING)

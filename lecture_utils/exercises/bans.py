@@ -33,7 +33,11 @@ class Ban:
         Operators of torch (``@``, ``*``) and loops are no calls of functions. C code of
         other libraries than torch is seen only through its Python side.
         """
-        seen: list[str] = []
+        if hasattr(answer, "watched"):  # it runs in another process
+            with answer.watched(self) as seen:
+                yield seen
+            return
+        seen = []
         own = _globals(answer)
         named = re.compile(self.library, re.IGNORECASE).match
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from lecture_utils.exercises.bans import Ban
 
-TIME_LIMIT = 30.0  # seconds for one call of the student's function
+TIME_LIMIT: float = 30.0  # seconds for one call of the student's function
 SILENT = ""  # the name of a case whose values are not told: copying them is no answer
 
 # What a task has to say to a mistake: all at once, or where it is and then how to mend
