@@ -521,6 +521,28 @@ def test_a_cascade_ends_at_the_random_network(lecture, photos):
 
 
 @pytest.mark.seeds
+def test_other_random_orders_and_photos_do_worse(lecture, photos):
+    """Of 20 random orders and all other photos; the notebook shows one of each."""
+    generator = torch.Generator().manual_seed(1)
+    dice = torch.rand(20, 10, 1, 7, 7, generator=generator).float()
+    dice = [nn.functional.interpolate(one, scale_factor=32)[:, 0] for one in dice]
+    others = [photos.heat.roll(k, 0) for k in range(3, 8)]
+    every = torch.stack([photos.heat, *others, *dice], 1)  # (10, 26, 224, 224)
+    x, which, about = photos.task
+    effect = torch.stack(
+        [
+            lecture.curves(photos.net, x[i : i + 1], c, heats)
+            for i, c, heats in zip(which, about.tolist(), every, strict=True)
+        ]
+    )
+    areas = torch.trapezoid(effect, dx=1 / 7, dim=2).quantile(0.5, dim=0)  # (2, 26)
+    erased, inserted = areas.double()
+    assert erased[0] < 0.22 and inserted[0] > 0.75
+    assert erased[1:].min() > 0.22, erased
+    assert inserted[1:].max() < 0.7, inserted
+
+
+@pytest.mark.seeds
 def test_other_random_networks_find_nothing(lecture, photos):
     """Of 20 with other weights; the notebook shows three."""
     helmet = [lecture.PAIRS.index(("astronaut", name)) for name in lecture.ENGLISH[:3]]
