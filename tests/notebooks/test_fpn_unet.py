@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torchvision.transforms.functional import center_crop
 
 from lecture_utils.data import Streets, streets
 from lecture_utils.reference import same_as, twin
@@ -135,9 +136,7 @@ def unrolled(x: Tensor, state: dict[str, Tensor], depth: int, padding: int) -> T
     for level in range(depth - 1, -1, -1):
         place = f"decoder.ups.{level}"
         x = F.conv_transpose2d(x, state[f"{place}.weight"], state[f"{place}.bias"], 2)
-        skip, (h, w) = left[level], x.shape[2:]
-        cut = [(skip.shape[2] - h) // 2, (skip.shape[3] - w) // 2]
-        skip = skip.narrow(2, cut[0], h).narrow(3, cut[1], w)
+        skip = center_crop(left[level], list(x.shape[2:]))
         x = twice(torch.cat((skip, x), 1), f"decoder.blocks.{level}")
     return F.conv2d(x, state["head.weight"], state["head.bias"])
 
