@@ -1,6 +1,7 @@
 """Answers to the exercises of notebook 04: right ones, and mistakes students make."""
 
 import copy
+import math
 from functools import partial
 
 import torch
@@ -20,6 +21,14 @@ def block_by_formula(c_in, c, stride, *, for_channels=True, for_stride=True, nor
     """The right count, or one with a single named mistake."""
     projection = (for_channels and c_in != c) or (for_stride and stride != 1)
     return 9 * c * (c_in + c) + 2 * norm * c + projection * (c_in * c + norm * c)
+
+
+@right("04.1")
+def block_by_shapes(c_in, c, stride):
+    shapes = [(c, c_in, 3, 3), (c, c, 3, 3), *[(c,)] * 4]
+    if stride > 1 or c_in != c:
+        shapes += [(c, c_in), (c,), (c,)]
+    return sum(math.prod(shape) for shape in shapes)
 
 
 @wrong("04.1")

@@ -28,6 +28,23 @@ def count_vgg(
     return total + sum((a + bias) * b for a, b in pairwise(widths))
 
 
+@right("02.1")
+def count_by_tensors(config, size, classes):
+    """Weights as empty tensors: no network, no storage."""
+    channels = [
+        c for c, stage in zip(CHANNELS, config.split(), strict=True) for _ in stage
+    ]
+    kernels = [int(k) for stage in config.split() for k in stage]
+    shapes = [
+        (c, c_in, k, k)
+        for c, c_in, k in zip(channels, [3, *channels], kernels, strict=False)
+    ]
+    shapes += [
+        (b, a) for a, b in pairwise([512 * (size // 32) ** 2, 4096, 4096, classes])
+    ]
+    return sum(torch.empty(shape, device="meta").numel() + shape[0] for shape in shapes)
+
+
 @wrong("02.1")
 def count_by_building(config, size, classes):
     with torch.device("meta"):
