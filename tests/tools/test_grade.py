@@ -301,7 +301,8 @@ def test_two_answers_may_have_one_name(nursery):
     told = verdicts(
         nursery,
         'def f(K, d):\n    return 1\nexercise("06.4", f)',
-        "def f(C, r, bias):\n    return 2 * C * (C // r) + (C + C // r) * bias\n"
+        "def f(C, budget):\n    cost = lambda n: (2 * C + 1) * n + C\n"
+        "    return next((r for r in range(1, C + 1) if cost(C // r) <= budget), 0)\n"
         'exercise("06.1", f)',
     )
     assert {number: text[0] for number, text in told.items()} == {
