@@ -176,7 +176,11 @@ def _settings(net: nn.Module) -> dict[str, list]:
         "inplace": [getattr(layer, "inplace", None) for layer in layers],
         "requires_grad": [weight.requires_grad for weight in net.parameters()],
         "forward": [vars(layer).get("forward") for layer in layers],
-        "статистики BatchNorm": [buffer.tolist() for buffer in net.buffers()],
+        "статистики BatchNorm": [
+            # Their last digits depend on the process.
+            buffer.double().round(decimals=8).tolist()
+            for buffer in net.buffers()
+        ],
     }
 
 

@@ -28,6 +28,7 @@ from tests.answers import RIGHT, WRONG
 from tests.package.test_exercises import NUMBERS
 from tools import grade
 from tools.answers import Submission
+from tools.load import factor
 from tools.paths import ROOT
 from tools.remote import decode, encode, live
 from tools.sandbox import Nursery
@@ -43,14 +44,17 @@ def nursery() -> Iterator[Nursery]:
     if sys.platform != "linux":
         pytest.skip("the sandbox is made of what Linux has")
     try:
-        nursery = Nursery(grade.prepare, partial(live, call_limit=1.0))
+        nursery = Nursery(grade.prepare, partial(live, call_limit=2 * factor()))
     except OSError as error:
         pytest.skip(f"no sandbox on this machine: {error}")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     torch.set_default_dtype(torch.float64)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tools.remote.ASK_LIMIT", 15.0)
+        patch.setattr("tools.remote.ASK_LIMIT", 5 * factor())
         yield nursery
     torch.set_default_dtype(torch.float32)
+    torch.set_num_threads(threads)
     nursery.close()
 
 
@@ -110,15 +114,21 @@ def cells_of(answer: str) -> list[str]:
     raise KeyError(answer)
 
 
-def one_of_each() -> Iterator[str]:
-    """A right answer and a wrong one to every exercise."""
+# What travels is of another kind in each: tensors that are changed, layers, a network
+# with hooks, a stream, a function, random numbers, one number, a ban.
+KINDS = ["01.2", "02.4", "03.4", "04.3", "04.5", "04.6", "05.4"]
+KINDS += ["06.4", "08.2", "08.6", "09.4", "11.4", "11.6", "12.1"]
+
+
+def honest_answers() -> Iterator[str]:
+    """A right answer and a wrong one of each kind."""
     for answers in (RIGHT, WRONG):
-        for number in NUMBERS:
+        for number in KINDS:
             of_number = [a.id for a in answers if a.values[0] == number]
             yield of_number[len(of_number) // 2]
 
 
-@pytest.mark.parametrize("answer", list(one_of_each()))
+@pytest.mark.parametrize("answer", list(honest_answers()))
 def test_a_verdict_is_that_of_the_students_own_judge(nursery, answer):
     number, function = ANSWERS[answer]
     (told,) = verdicts(nursery, *cells_of(answer)).values()
@@ -184,7 +194,7 @@ for i in range(100):
     with open(str(i), 'wb') as f: f.write(bytes(10 << 20))""",
     "files removed": """
 import os, shutil
-for place in (os.path.dirname({canary!r}), {root!r}, os.path.expanduser('~'), '/'):
+for place in (os.path.dirname({canary!r}), {root!r}, os.path.expanduser('~')):
     shutil.rmtree(place, ignore_errors=True)
 return 1""",
     "files overwritten": "open({canary!r}, 'w').write('changed')",
@@ -300,14 +310,10 @@ def test_an_answer_may_use_what_the_lecture_defines(nursery):
 def test_two_answers_may_have_one_name(nursery):
     told = verdicts(
         nursery,
-        'def f(K, d):\n    return 1\nexercise("06.4", f)',
-        "def f(C, r, bias):\n    return 2 * C * (C // r) + (C + C // r) * bias\n"
-        'exercise("06.1", f)',
+        'def f(c_in, c, stride):\n    return 1\nexercise("04.1", f)',
+        'def f(W1, b1, W2, p):\n    return W1[p], b1[p], W2[:, p]\nexercise("04.2", f)',
     )
-    assert {number: text[0] for number, text in told.items()} == {
-        "06.4": "✘",
-        "06.1": "✔",
-    }
+    assert (told["04.1"][0], told["04.2"][0]) == ("✘", "✔")
 
 
 @pytest.mark.parametrize(
