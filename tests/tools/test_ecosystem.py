@@ -1,0 +1,42 @@
+"""The notebooks in the ordinary tools of others: nbconvert, a cell of parameters."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbconvert import HTMLExporter, ScriptExporter
+from nbformat.v4 import new_code_cell
+
+from tools.paths import NOTEBOOKS, notebooks
+
+
+@pytest.mark.parametrize("path", notebooks(), ids=lambda path: path.stem)
+def test_a_notebook_becomes_a_script(path: Path):
+    nb = nbformat.read(path, as_version=4)
+    script, resources = ScriptExporter().from_notebook_node(nb)
+    assert resources["output_extension"] == ".py"
+    compile(script, path.stem, "exec")
+    title = nb.cells[0].source.splitlines()[0]
+    assert title.strip("# ") in script, "Markdown is lost"
+
+
+def test_a_notebook_becomes_a_page():
+    nb = nbformat.read(NOTEBOOKS / "00_start.ipynb", as_version=4)
+    page, _ = HTMLExporter().from_notebook_node(nb)
+    assert "**Вывод.**" not in page and "<strong>Вывод.</strong>" in page
+    outputs = [o.get("data", {}) for c in nb.cells for o in c.get("outputs", [])]
+    pictures = [data["image/png"] for data in outputs if "image/png" in data]
+    assert pictures and all(picture.strip() in page for picture in pictures)
+
+
+def test_a_notebook_runs_with_a_cell_of_parameters_on_top(tmp_path: Path):
+    nb = nbformat.read(NOTEBOOKS / "00_start.ipynb", as_version=4)
+    nb.cells.insert(0, new_code_cell("course = 'осень'"))
+    nb.cells.append(new_code_cell("print(course)"))
+    nbformat.write(nb, tmp_path / "start.ipynb")
+    run = [sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute"]
+    subprocess.run([*run, tmp_path / "start.ipynb"], check=True, timeout=600)
+    done = nbformat.read(tmp_path / "start.nbconvert.ipynb", as_version=4)
+    assert done.cells[-1].outputs[0].text == "осень\n"
