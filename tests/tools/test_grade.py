@@ -496,6 +496,11 @@ def test_interrupted_it_goes_on_where_it_was(tmp_path, monkeypatch):
     assert not any("<b>Почему" in page or "http" in page for page in pages)
 
 
+def test_the_best_verdict_counts():
+    told = ["… решения пока нет", "", "✔ верно", "✘ нет"]
+    assert sorted(told, key=grade.rank) == ["", told[0], told[3], told[2]]
+
+
 def test_another_secret_judges_anew(tmp_path):
     (tmp_path / "a.ipynb").write_bytes(notebook_bytes("a"))
     (student,) = students(tmp_path)
