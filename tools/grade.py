@@ -57,7 +57,7 @@ STUDENT_LIMIT = 180.0  # seconds, after which the rest of a student's answers is
 JUDGE_LIMIT = 120.0  # seconds without any word from a judge
 JUDGE_MEMORY = 4 << 30  # bytes, for what a student's values make the judge compute
 RIGHT, WRONG, EMPTY, MISSING = "✔", "✘", "…", ""
-ORDER = MISSING + EMPTY + WRONG + RIGHT
+ORDER = MISSING, EMPTY, WRONG, RIGHT
 TOO_LATE = "время на проверку работы вышло"
 HIDDEN = (
     "на входе, которого вы не видели, ответ неверен. Проверьте его на своих примерах."
@@ -210,7 +210,7 @@ class Judge:
                 self._line.send((files, done))
                 while word := self._word():
                     number, told = word
-                    best[number] = max(best.get(number, ""), told, key=_rank)
+                    best[number] = max(best.get(number, ""), told, key=rank)
                 return best
             except (EOFError, OSError):
                 if self._stopped:
@@ -227,8 +227,8 @@ class Judge:
         return self._line.recv()
 
 
-def _rank(told: str) -> int:
-    return ORDER.find(told[:1])
+def rank(told: str) -> int:
+    return ORDER.index(told[:1])
 
 
 # --- The class ------------------------------------------------------------------------

@@ -44,14 +44,14 @@ def nursery() -> Iterator[Nursery]:
     if sys.platform != "linux":
         pytest.skip("the sandbox is made of what Linux has")
     try:
-        nursery = Nursery(grade.prepare, partial(live, call_limit=3 * factor()))
+        nursery = Nursery(grade.prepare, partial(live, call_limit=2 * factor()))
     except OSError as error:
         pytest.skip(f"no sandbox on this machine: {error}")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     torch.set_default_dtype(torch.float64)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tools.remote.ASK_LIMIT", 8 * factor())
+        patch.setattr("tools.remote.ASK_LIMIT", 5 * factor())
         yield nursery
     torch.set_default_dtype(torch.float32)
     torch.set_num_threads(threads)
@@ -194,7 +194,7 @@ for i in range(100):
     with open(str(i), 'wb') as f: f.write(bytes(10 << 20))""",
     "files removed": """
 import os, shutil
-for place in (os.path.dirname({canary!r}), {root!r}, os.path.expanduser('~'), '/'):
+for place in (os.path.dirname({canary!r}), {root!r}, os.path.expanduser('~')):
     shutil.rmtree(place, ignore_errors=True)
 return 1""",
     "files overwritten": "open({canary!r}, 'w').write('changed')",
@@ -310,15 +310,10 @@ def test_an_answer_may_use_what_the_lecture_defines(nursery):
 def test_two_answers_may_have_one_name(nursery):
     told = verdicts(
         nursery,
-        'def f(K, d):\n    return 1\nexercise("06.4", f)',
-        "def f(C, budget):\n    cost = lambda n: (2 * C + 1) * n + C\n"
-        "    return next((r for r in range(1, C + 1) if cost(C // r) <= budget), 0)\n"
-        'exercise("06.1", f)',
+        'def f(c_in, c, stride):\n    return 1\nexercise("04.1", f)',
+        'def f(W1, b1, W2, p):\n    return W1[p], b1[p], W2[:, p]\nexercise("04.2", f)',
     )
-    assert {number: text[0] for number, text in told.items()} == {
-        "06.4": "✘",
-        "06.1": "✔",
-    }
+    assert (told["04.1"][0], told["04.2"][0]) == ("✘", "✔")
 
 
 @pytest.mark.parametrize(
@@ -499,6 +494,11 @@ def test_interrupted_it_goes_on_where_it_was(tmp_path, monkeypatch):
     assert len(pages) == 7
     assert sum("&lt;b&gt;Почему&lt;/b&gt;?" in page for page in pages) == 4
     assert not any("<b>Почему" in page or "http" in page for page in pages)
+
+
+def test_the_best_verdict_counts():
+    told = ["… решения пока нет", "", "✔ верно", "✘ нет"]
+    assert sorted(told, key=grade.rank) == ["", told[0], told[3], told[2]]
 
 
 def test_another_secret_judges_anew(tmp_path):
