@@ -2,6 +2,8 @@
 
 import operator
 
+from torch import Tensor
+
 
 def whole_number(name: str, value: int, low: int, high: int | None = None) -> int:
     """The value as an int; integers of NumPy are welcome, bool and float are not.
@@ -16,3 +18,14 @@ def whole_number(name: str, value: int, low: int, high: int | None = None) -> in
         upper = "" if high is None else f" до {high}"
         raise ValueError(f"{name} — {value!r}, а нужно целое число от {low}{upper}.")
     return number
+
+
+def of_size(x: Tensor, low: int, high: int, need: str) -> Tensor:
+    """The pictures or maps (..., H, W) themselves, if both sides are in the range.
+
+    Raises ValueError, which ends with ``need``, when one is not.
+    """
+    height, width = x.shape[-2:]
+    if not (low <= height <= high and low <= width <= high):
+        raise ValueError(f"стороны {height}×{width}, а {need}")
+    return x

@@ -21,6 +21,17 @@ def wrong(*numbers: str, **short: Callable) -> Callable:
     return _declare(WRONG, numbers, short)
 
 
+def spoiled(right: Callable, change: Callable) -> Callable:
+    """The right answer with ``change(result, *arguments)`` made to its result."""
+
+    def answer(*arguments):
+        result = right(*arguments)
+        change(result, *arguments)
+        return result
+
+    return answer
+
+
 def _declare(
     answers: list, numbers: tuple[str, ...], short: dict[str, Callable]
 ) -> Callable:

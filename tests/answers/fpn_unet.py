@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from tests.answers import right, wrong
+from tests.answers import right, spoiled, wrong
 
 # --- 05.1 -----------------------------------------------------------------------------
 
@@ -323,15 +323,7 @@ wrong(
 )
 
 
-def _changed(change):
-    """The right pair, then a change to it."""
-
-    def answer(conv, c):
-        pair = split(conv, c)
-        change(pair, conv, c)
-        return pair
-
-    return answer
+_changed = partial(spoiled, split)
 
 
 wrong(

@@ -550,15 +550,15 @@ def test_ours_is_the_library(notebook, function, dtype, data):
 @pytest.mark.parametrize(
     ("notebook", "call", "advice"),
     [
-        ("02_vgg", 'meta_vgg("A")(torch.empty(1, 3, 256, 256))', "к 224×224"),
-        ("02_vgg", 'meta_vgg("D")(torch.empty(1, 3, 224, 96))', "к 224×224"),
+        ("02_vgg", 'meta_vgg("A")(torch.empty(1, 3, 256, 256))', "224×224"),
+        ("02_vgg", 'meta_vgg("D")(torch.empty(1, 3, 224, 96))', "224×224"),
         ("03_googlenet", "GoogLeNet()(torch.zeros(1, 3, 96, 96))", "paper=False"),
-        ("03_googlenet", "GoogLeNet()(torch.zeros(1, 3, 64, 224))", "к 224×224"),
+        ("03_googlenet", "GoogLeNet()(torch.zeros(1, 3, 64, 224))", "224×224"),
         ("05_fpn_unet", "crop(torch.zeros(3, 4), torch.zeros(4, 4))", "не меньше"),
         (
             "08_self_attention",
             "PatchEmbedding(8, 4, 2)(torch.zeros(1, 3, 16, 4))",
-            "8:",
+            "сторона 8",
         ),
         (
             "10_positional_encoding",

@@ -543,6 +543,32 @@ def test_other_random_orders_and_photos_do_worse(lecture, photos):
 
 
 @pytest.mark.seeds
+def test_smooth_grad_with_other_noise_is_not_ahead(lecture, photos):
+    """Of 20 draws of its noise; the notebook shows one."""
+    x, which, about = photos.task
+    maps = []
+    for seed in range(20):
+        torch.manual_seed(seed)
+        pairs = zip(which, about.tolist(), strict=True)
+        one = torch.cat(
+            [lecture.smooth_grad(photos.net, x[i : i + 1], c) for i, c in pairs]
+        )
+        maps.append(nn.functional.avg_pool2d(one, 33, 1, 16, count_include_pad=False))
+    every = torch.stack([photos.heat, *maps], 1)
+    effect = torch.stack(
+        [
+            lecture.curves(photos.net, x[i : i + 1], c, heats)
+            for i, c, heats in zip(which, about.tolist(), every, strict=True)
+        ]
+    )
+    areas = torch.trapezoid(effect, dx=1 / 7, dim=2).quantile(0.5, dim=0)
+    hits = [lecture.pointing_hits(one, photos.boxes).sum() for one in maps]
+    assert sum(area > areas[0, 0] for area in areas[0, 1:]) >= 19
+    assert sum(area < areas[1, 0] for area in areas[1, 1:]) >= 19
+    assert sum(hit <= 7 for hit in hits) >= 19
+
+
+@pytest.mark.seeds
 def test_other_random_networks_find_nothing(lecture, photos):
     """Of 20 with other weights; the notebook shows three."""
     helmet = [lecture.PAIRS.index(("astronaut", name)) for name in lecture.ENGLISH[:3]]

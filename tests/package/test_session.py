@@ -1,8 +1,13 @@
 """Start of a notebook and checked claims."""
 
+import ctypes
+import sys
+from pathlib import Path
+
 import matplotlib as mpl
 import pytest
 import torch
+from IPython.core.interactiveshell import InteractiveShell
 
 from lecture_utils import claim, setup
 from lecture_utils.session import _SameDraws
@@ -21,6 +26,27 @@ def test_setup_repeats_random_numbers():
     setup()
     assert torch.equal(first, torch.rand(2))
     assert first.dtype == torch.float64
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc keeps what is freed")
+def test_what_a_cell_has_freed_goes_back_to_the_system():
+    if not hasattr(ctypes.CDLL(None), "malloc_trim"):
+        pytest.skip("another libc")
+
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+    blocks = [bytearray(60_000) for _ in range(5000)]  # 300 MB, small enough to keep
+    last = blocks[-1]  # on top of the heap: without help nothing below it is returned
+    full = resident()
+    del blocks
+    InteractiveShell.clear_instance()
+    shell = InteractiveShell.instance()
+    try:
+        shell.run_cell("from lecture_utils import setup; setup()").raise_error()
+    finally:
+        InteractiveShell.clear_instance()
+    assert full - resident() > 200e6 and last is not None
 
 
 def test_setup_refuses_a_bad_dtype():

@@ -44,14 +44,14 @@ def nursery() -> Iterator[Nursery]:
     if sys.platform != "linux":
         pytest.skip("the sandbox is made of what Linux has")
     try:
-        nursery = Nursery(grade.prepare, partial(live, call_limit=2 * factor()))
+        nursery = Nursery(grade.prepare, partial(live, call_limit=5 * factor()))
     except OSError as error:
         pytest.skip(f"no sandbox on this machine: {error}")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     torch.set_default_dtype(torch.float64)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tools.remote.ASK_LIMIT", 5 * factor())
+        patch.setattr("tools.remote.ASK_LIMIT", 10 * factor())
         yield nursery
     torch.set_default_dtype(torch.float32)
     torch.set_num_threads(threads)
