@@ -1,0 +1,60 @@
+"""How Sphinx builds the site from the Markdown pages of tools/site.py."""
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.transforms import SphinxTransform
+
+project = "Продвинутые модели глубокого машинного зрения"
+author = "С. В. Макрушин, Л. В. Алексеев"
+language = "ru"
+extensions = ["myst_parser", "sphinx.ext.mathjax"]
+myst_enable_extensions = ["dollarmath"]
+exclude_patterns = ["images", "downloads"]
+html_extra_path = ["files"]
+templates_path = ["templates"]
+
+html_theme = "sphinx_book_theme"
+html_title = project
+html_static_path = ["static"]
+html_css_files = ["callouts.css", "site.css"]
+html_js_files = [("site.js", {"defer": "defer"})]
+html_additional_pages = {"search": "search.html"}
+html_copy_source = False
+html_show_sphinx = False
+html_permalinks_icon = "¶"
+html_last_updated_fmt = None
+html_theme_options = {
+    "use_download_button": False,
+    "use_fullscreen_button": False,
+    "show_navbar_depth": 1,
+    "max_navbar_depth": 2,
+    "search_bar_text": "Поиск по лекциям",
+    "toc_title": "На этой странице",
+    "pygments_light_style": "a11y-high-contrast-light",
+    "pygments_dark_style": "a11y-high-contrast-dark",
+}
+
+mathjax_path = "mathjax/tex-svg-full.js"
+myst_update_mathjax = False
+mathjax3_config = {
+    "tex": {"packages": {"[-]": ["noerrors", "noundefined"]}},
+    "svg": {"mtextInheritFont": True},
+    "options": {"enableMenu": False, "processHtmlClass": "math"},
+}
+
+
+class StableIds(SphinxTransform):
+    """Sections go by the label above them: docutils' own ids are counted."""
+
+    default_priority = 500
+
+    def apply(self, **_: object) -> None:
+        for section in self.document.findall(nodes.section):
+            section["ids"].sort(key=lambda name: name.startswith("id"))
+            del section["ids"][1:]
+
+
+def setup(app: Sphinx) -> None:
+    app.add_transform(StableIds)
+    # Its index knows pages only; templates/search.html finds sections.
+    app.connect("builder-inited", lambda app: setattr(app.builder, "search", False))
