@@ -42,6 +42,7 @@ class Section:
 
     page: str
     id: str
+    level: int  # 1 for the title of the page
     title: str
     above: str  # the title of the section, or of the page, that it belongs to
     text: list[str] = field(default_factory=list)
@@ -57,6 +58,7 @@ class Page:
     text: str
     images: dict[str, bytes]
     sections: list[Section]
+    claims: list[tuple[str, str]]  # address and text
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,8 @@ class Term:
     russian: str
     english: str
     meaning: str
-    section: str  # where it is introduced: 4.3, or a part: 4
-    forms: list[str]  # how texts write it; first of all as the entry does
+    where: str  # it is introduced: section 4.3, exercise 04.5
+    forms: list[str]  # how texts write it
 
     @property
     def id(self) -> str:
@@ -86,6 +88,12 @@ class Places:
             if cell.cell_type == "markdown"
             for heading in re.finditer(r"^## (\d+\.\d+)\. ", cell.source, re.MULTILINE)
         }
+
+    def address(self, place: str) -> str:
+        """Of section 4.3 or exercise 04.5."""
+        part, number = place.split(".")
+        kind = "exercise-" if place.startswith("0") else "s"
+        return f"{self.parts[int(part)]}.html#{kind}{part}-{number}"
 
     def link(self, part: str, number: str, text: str) -> str:
         """The text as a link to a section, or as it is where there is none."""
@@ -136,13 +144,18 @@ def is_plumbing(source: str) -> bool:
     return all(isinstance(node, ast.Import | ast.ImportFrom) for node in body)
 
 
+def claims(text: str, cell: str) -> list[tuple[str, str]]:
+    """Addresses and texts of the claims that a cell has printed."""
+    found = re.findall(r"^✔ (.+)$", text, re.MULTILINE)
+    return [(f"claim-{cell}-{k}", claim) for k, claim in enumerate(found, 1)]
+
+
 def printed(text: str, cell: str) -> str:
     """What a cell has printed; the check mark of a claim is its address."""
-    lines, claims = [], 0
+    lines, names = [], iter(claims(text, cell))
     for line in html.escape(text, quote=False).removesuffix("\n").split("\n"):
         if line.startswith("✔ "):
-            claims += 1
-            name = f"claim-{cell}-{claims}"
+            name, _ = next(names)
             line = (
                 f'<span class="claim" id="{name}"><a href="#{name}" '
                 f'aria-label="ссылка на проверку">✔</a>{line[1:]}</span>'
@@ -279,6 +292,7 @@ def page(
     text: list[str] = []
     images: dict[str, bytes] = {}
     found: list[Section] = []
+    proven: list[tuple[str, str]] = []
     title = above = nb.metadata.title
 
     def markdown(cell: NotebookNode) -> str:
@@ -289,7 +303,8 @@ def page(
         if heading:
             level, words = len(heading[1]), heading[2]
             ident = heading_id(cell, level, words)
-            found.append(Section(name, ident, plain(words), plain(above)))
+            parent = above if level == 3 else title
+            found.append(Section(name, ident, level, plain(words), plain(parent)))
             above = words if level == 2 else above
             source = source.replace(heading[0], f"({ident})=\n{heading[0]}", 1)
             if level == 1 and links:
@@ -322,6 +337,7 @@ def page(
             if output.output_type == "stream":
                 blocks.append(printed(output.text, cell.id))
                 found[-1].text.append(output.text)
+                proven.extend(claims(output.text, cell.id))
             elif "image/png" in data:
                 file = f"{name}-{cell.id}.png"
                 images[file] = base64.b64decode(data["image/png"])
@@ -336,11 +352,11 @@ def page(
     for cell in nb.cells:
         if slide_type(cell) != "notes":
             text.append(markdown(cell) if cell.cell_type == "markdown" else code(cell))
-    return Page(name, title, "\n\n".join(text) + "\n", images, found)
+    return Page(name, title, "\n\n".join(text) + "\n", images, found, proven)
 
 
 def plain(markdown: str) -> str:
-    """The words of a Markdown text."""
-    text = re.sub(r"\]\([^)\s]*\)|<[^>\n]+>", " ", markdown)
-    text = re.sub(r"\\(tag|text|mathrm|mathbb|mathbf|frac|sqrt)\b", " ", text)
-    return " ".join(re.sub(r"[*`$\[\]|{}#]|-{3,}|\\[a-z]+", " ", text).split())
+    """The words of a Markdown text, without headings, formulas and tags."""
+    text = re.sub(r"\$\$.+?\$\$|^#[^\n]*$", " ", markdown, flags=re.MULTILINE | re.DOTALL)
+    text = re.sub(r"\]\([^)\s]*\)|</?(div|details|summary)[^>]*>|\$[^$]*\\[^$]*\$", " ", text)
+    return " ".join(re.sub(r"[*`$\[\]|]|-{3,}", " ", text).split())

@@ -1,8 +1,9 @@
 """The notebooks as a site that opens from a file, a stick or any host.
 
-    python -m tools.site        build/site/index.html
+    python -m tools.site [--colab ADDRESS] [--binder ADDRESS]     build/site/index.html
 
-Nothing is executed, and no page asks for anything outside build/site/.
+Nothing is executed, and no page asks for anything outside build/site/. With an address,
+in which NAME stands for the name of the notebook, every lecture has a link to it there.
 """
 
 import json
@@ -12,22 +13,41 @@ from dataclasses import asdict
 from pathlib import Path
 
 import nbformat
+import sphinx.search
+from sphinx.search.ru import SearchRussian
 
-from tools import pages, slides
+from tools import command_line, pages, reference, slides
 from tools.paths import BUILD, ROOT, notebooks
 
 OUT = BUILD / "site"
 SOURCE = BUILD / "site-source"
 BOOK = ROOT / "tools/book"
+SERVICES = ("Colab", "Binder")
+MATHJAX = slides.PACKAGES / "sphinx-mathjax-offline/static/mathjax/tex-svg-full.js"
+STEMMERS = Path(sphinx.search.__file__).parent / "minified-js"
 
-INDEX = """# {title}
+INDEX = """# Продвинутые модели глубокого машинного зрения
 
-Интерактивная лекция по машинному зрению: тексты, рисунки и опыты всех тетрадей.
+Интерактивная лекция: каждая архитектура собрана с нуля и сверена с эталоном, каждое
+утверждение измерено, каждый рисунок построен кодом. Здесь её можно читать без установки,
+с телефона и без сети; чтобы менять код, скачайте тетрадь — ссылка стоит в начале каждой
+части.
 
 ```{{toctree}}
 :caption: Лекции
+:maxdepth: 1
 
 {lectures}
+```
+
+```{{toctree}}
+:caption: Справочник
+:maxdepth: 1
+
+exercises
+claims
+glossary
+bibliography
 ```
 """
 
@@ -37,43 +57,72 @@ def write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def lay_out(paths: list[Path], source: Path) -> list[pages.Page]:
-    """Write what Sphinx reads: pages, pictures, notebooks, styles."""
+def links(name: str, services: dict[str, str]) -> str:
+    """Where a reader gets the notebook itself; NAME in an address is its name."""
+    found = [f'<a href="notebooks/{name}.ipynb" download>Скачать тетрадь</a>']
+    for service, address in services.items():
+        address = address.replace("NAME", name)
+        found.append(f'<a href="{address}">Открыть в {service}</a>')
+    return f'<p class="get">{" · ".join(found)}</p>'
+
+
+def lay_out(paths: list[Path], services: dict[str, str], source: Path) -> None:
+    """Write what Sphinx reads: pages, pictures, notebooks, styles, what search reads."""
     shutil.rmtree(source, ignore_errors=True)
+    shutil.copytree(BOOK, source)
     stored = {path.stem: nbformat.read(path, as_version=4) for path in paths}
     places = pages.Places(stored)
-    made = [pages.page(name, nb, places) for name, nb in stored.items()]
+    terms = reference.terms(BOOK / "glossary.md")
+    made = [
+        pages.page(name, nb, places, terms, links(name, services))
+        for name, nb in stored.items()
+    ]
+    lectures = "\n".join(stored).replace("00_start", "Начало <00_start>")
+    texts = {page.name: page.text for page in made} | {
+        "index": INDEX.format(lectures=lectures),
+        "exercises": reference.tasks(stored),
+        "claims": reference.claims(stored, made, places),
+        "glossary": reference.glossary(terms, places),
+        "bibliography": reference.bibliography(reference.sources(stored)),
+    }
+    for name, text in texts.items():
+        write(source / f"{name}.md", text)
+    (source / "files/images").mkdir(parents=True)
     for page in made:
-        write(source / f"{page.name}.md", page.text)
         for file, data in page.images.items():
-            target = source / "files/images" / file
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(data)
+            (source / "files/images" / file).write_bytes(data)
     for path in paths:
         slides.copy(path, source / "files/notebooks" / path.name)
-    lectures = "\n".join(stored)
-    title = "Продвинутые модели глубокого машинного зрения"
-    write(source / "index.md", INDEX.format(title=title, lectures=lectures))
-    shutil.copytree(BOOK / "static", source / "static")
-    shutil.copytree(BOOK / "templates", source / "templates")
-    slides.copy(BOOK / "conf.py", source / "conf.py")
+    static = source / "static"
     callouts = (ROOT / "lecture_utils/static/callouts.css").read_text("utf-8")
     dark = ('[data-jp-theme-light="false"]', 'html[data-theme="dark"]')
-    write(source / "static/callouts.css", callouts.replace(*dark))
+    write(static / "callouts.css", callouts.replace(*dark))
     slides.fetch_packages()
-    mathjax = slides.PACKAGES / "sphinx-mathjax-offline/static/mathjax/tex-svg-full.js"
-    slides.copy(mathjax, source / "static/mathjax" / mathjax.name)
-    sections = [asdict(section) for page in made for section in page.sections]
-    listed = json.dumps(sections, ensure_ascii=False)
-    write(source / "static/sections.js", f"const SECTIONS = {listed};\n")
-    return made
+    slides.copy(MATHJAX, static / "mathjax" / MATHJAX.name)
+    for file in ("base-stemmer.js", "russian-stemmer.js"):
+        slides.copy(STEMMERS / file, static / file)
+    searched = {
+        "SECTIONS": [asdict(section) for page in made for section in page.sections],
+        "SYNONYMS": reference.synonyms(terms),
+        "STOPWORDS": sorted(SearchRussian.stopwords),
+    }
+    lines = [
+        f"const {name} = {json.dumps(value, ensure_ascii=False)};\n"
+        for name, value in searched.items()
+    ]
+    write(static / "sections.js", "".join(lines))
 
 
-def build(paths: list[Path], out: Path = OUT, source: Path = SOURCE) -> None:
+def build(
+    paths: list[Path],
+    services: dict[str, str] | None = None,
+    out: Path = OUT,
+    source: Path = SOURCE,
+) -> None:
     """Build the site; a warning of Sphinx ends it."""
     from sphinx.application import Sphinx  # slow to import
 
-    lay_out(paths, source)
+    lay_out(paths, services or {}, source)
     shutil.rmtree(out, ignore_errors=True)
     app = Sphinx(
         source,
@@ -92,8 +141,13 @@ def build(paths: list[Path], out: Path = OUT, source: Path = SOURCE) -> None:
 
 
 def main() -> None:
-    build(notebooks())
-    print(f"{(OUT / 'index.html').as_uri()}")
+    parser = command_line.parser(__doc__)
+    for service in SERVICES:
+        parser.add_argument(f"--{service.lower()}", metavar="ADDRESS")
+    given = vars(parser.parse_args())
+    services = {s: given[s.lower()] for s in SERVICES if given[s.lower()]}
+    build(notebooks(), services)
+    print(f"The site: {(OUT / 'index.html').as_uri()}")
 
 
 if __name__ == "__main__":

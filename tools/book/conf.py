@@ -9,7 +9,6 @@ author = "С. В. Макрушин, Л. В. Алексеев"
 language = "ru"
 extensions = ["myst_parser", "sphinx.ext.mathjax"]
 myst_enable_extensions = ["dollarmath"]
-exclude_patterns = ["images", "downloads"]
 html_extra_path = ["files"]
 templates_path = ["templates"]
 
@@ -23,12 +22,13 @@ html_copy_source = False
 html_show_sphinx = False
 html_permalinks_icon = "¶"
 html_last_updated_fmt = None
+html_sidebars = {"**": ["navbar-logo.html", "search-box.html", "sbt-sidebar-nav.html"]}
 html_theme_options = {
+    "disable_search": True,
     "use_download_button": False,
     "use_fullscreen_button": False,
     "show_navbar_depth": 1,
     "max_navbar_depth": 2,
-    "search_bar_text": "Поиск по лекциям",
     "toc_title": "На этой странице",
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
