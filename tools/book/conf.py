@@ -19,12 +19,14 @@ html_css_files = ["callouts.css", "site.css"]
 html_js_files = [("site.js", {"defer": "defer"})]
 html_additional_pages = {"search": "search.html"}
 html_copy_source = False
+html_use_index = False
 html_show_sphinx = False
 html_permalinks_icon = "¶"
 html_last_updated_fmt = None
-html_sidebars = {"**": ["navbar-logo.html", "search-box.html", "sbt-sidebar-nav.html"]}
+html_sidebars = {"**": ["site-title.html", "search-box.html", "sbt-sidebar-nav.html"]}
 html_theme_options = {
     "disable_search": True,
+    "back_to_top_button": False,
     "use_download_button": False,
     "use_fullscreen_button": False,
     "show_navbar_depth": 1,
@@ -54,7 +56,15 @@ class StableIds(SphinxTransform):
             del section["ids"][1:]
 
 
+def name_no_empty_header(app, page, template, context, doctree) -> None:
+    """An empty cell in the head of a table heads nothing: no ``th``."""
+    context["body"] = context.get("body", "").replace(
+        '<th class="head"><p></p></th>', "<td></td>"
+    )
+
+
 def setup(app: Sphinx) -> None:
     app.add_transform(StableIds)
+    app.connect("html-page-context", name_no_empty_header)
     # Its index knows pages only; templates/search.html finds sections.
     app.connect("builder-inited", lambda app: setattr(app.builder, "search", False))
