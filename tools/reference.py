@@ -113,26 +113,30 @@ def sources(notebooks: Notebooks) -> list[Source]:
                 continue
             part = f"[{int(name[:2])}](#{address})"
             for item in re.findall(r"^- (.+)$", cell.source, re.MULTILINE):
-                for piece in re.split(r"; (?=[^;]*\[)", item):
-                    _add(found, piece.rstrip("."), part)
+                who = ""
+                for piece in re.split(r"; (?=[^;]*\[)| и (?=\[)", item):
+                    who = _add(found, piece.rstrip("."), part, who)
     return sorted(found.values(), key=lambda source: source.order)
 
 
-def _add(found: dict[str, Source], piece: str, part: str) -> None:
+def _add(found: dict[str, Source], piece: str, part: str, before: str) -> str:
+    """Take in one source; its authors, or those named before, are returned."""
     link = LINK.match(piece)
     if link:
         who, title, url, rest = link["who"], link["title"], link["url"], link["rest"]
     else:
         who, title, rest = re.match(r"(.*? и др\. )?(.*?)(,.*)", piece).groups("")
         url = ""
+    who = who.strip(" .") or before
     what, _, use = rest.partition(" — ")
     years = re.findall(r"\b(?:19|20)\d\d\b", what)
     source = found.setdefault(url or title, Source(title, url))
     # One list gives the full title, another all the authors.
     source.title = max(source.title, title, key=len)
-    source.who = max(source.who, who.strip(" ."), key=len)
+    source.who = max(source.who, who, key=len)
     source.year = min(filter(None, [source.year, *years]), default="")
     source.used.append((part, use))
+    return who
 
 
 def bibliography(found: Iterable[Source]) -> str:

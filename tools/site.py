@@ -72,7 +72,11 @@ def lay_out(paths: list[Path], services: dict[str, str], source: Path) -> None:
     shutil.copytree(BOOK, source)
     stored = {path.stem: nbformat.read(path, as_version=4) for path in paths}
     places = pages.Places(stored)
-    terms = reference.terms(BOOK / "glossary.md")
+    terms = [
+        term
+        for term in reference.terms(BOOK / "glossary.md")
+        if int(term.where.split(".")[0]) in places.parts
+    ]
     made = [
         pages.page(name, nb, places, terms, links(name, services))
         for name, nb in stored.items()
