@@ -7,6 +7,7 @@ PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11 python
 # `make run NB=04_resnet` takes this notebook only, `make lab LAB_ARGS=--no-browser`
 # hands options on to JupyterLab, `make student ADDRESS=git+https://…` says where Colab
 # finds the package, `make grade SUBMISSIONS=folder` what to judge,
+# `make site SITE_ARGS=--help` which addresses it can show,
 # `make stability SETTING=lowest` takes one setting,
 # `make lock LOCK_ARGS=--upgrade` hands options on to uv, and every target with
 # `WHEELS=folder` installs from what `make wheels` put there, without a network.
@@ -14,6 +15,7 @@ NB ?=
 LAB_ARGS ?=
 ADDRESS ?=
 SUBMISSIONS ?=
+SITE_ARGS ?=
 SETTING ?=
 LOCK_ARGS ?=
 WHEELS ?=
@@ -40,7 +42,7 @@ unexport PYTHONSAFEPATH
 $(shell grep -qxF '$(CURDIR)' $(READY) 2>/dev/null && $(BIN)/python -c '' 2>/dev/null \
 	|| rm -f $(READY))
 
-.PHONY: help lab test weights wheels seeds run edit slides pdf student grade stability bench lock clean
+.PHONY: help lab test weights wheels seeds run edit slides pdf site book student grade stability bench lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*  ## /  make \1	/p' Makefile
@@ -79,6 +81,12 @@ slides: $(READY)  ## export the notebooks as offline slides into build/slides/
 
 pdf: $(READY)  ## print the slides into build/slides/, too; needs Chromium or Chrome
 	$(BIN)/python -m tools.slides --pdf $(NB)
+
+site: $(READY)  ## the notebooks as a site that needs no server: build/site/
+	$(BIN)/python -m tools.site $(SITE_ARGS)
+
+book: site  ## the site as one PDF, build/book.pdf; needs Chromium or Chrome
+	$(BIN)/python -m tools.print_book
 
 student: $(READY)  ## copies without solutions and the list of exercises: build/student/
 	$(BIN)/python -m tools.student $(ADDRESS)

@@ -33,7 +33,8 @@ MENTION = re.compile(r"(?<!\w)\((\d{1,2})\)(?! стать)")
 FOREIGN = re.compile(r"стать|сноск|20\d\d")
 SECTION = re.compile(r"(раздел\w*) (\d+)\.(\d+)")
 PART = re.compile(r"(част(?:ь|и|ью|ях|ей)) (\d+(?:(?:, | и )\d+)*)")
-WHERE = re.compile(r"(?<![\d.,])(\d+)\.(\d)(?![\d%])")  # only where it is a place
+WHERE = re.compile(r"(?<![\d.,])(\d+)\.(\d)(?![\d%])")
+SUMMARY = re.compile("Итоги|Карта утверждений|.*продолжение")  # tables of such numbers
 
 
 @dataclass(frozen=True)
@@ -248,6 +249,11 @@ def sections(places: Places, text: str) -> str:
     return SECTION.sub(link, text)
 
 
+def numbers(places: Places, text: str) -> str:
+    """4.3 as a link, in a table that tells where things stand."""
+    return WHERE.sub(lambda number: places.link(*number.groups(), number[0]), text)
+
+
 def parts(places: Places, here: int, text: str) -> str:
     """«части 2 и 3» as links."""
 
@@ -318,9 +324,8 @@ def page(
             source = outside(source, lambda t: formulas(part, known, t))
             source = outside(source, lambda t: sections(places, t))
             source = outside(source, lambda t: parts(places, part, t))
-            if heading and re.match("Итоги|Карта утверждений|.*продолжение", heading[2]):
-                rows = lambda t: WHERE.sub(lambda m: places.link(m[1], m[2], m[0]), t)
-                source = outside(source, rows)
+            if heading and SUMMARY.match(heading[2]):
+                source = outside(source, lambda t: numbers(places, t))
             source = outside(source, glossary.link)
         return DISPLAY.sub(lambda m: display(m, part), source)
 
@@ -357,6 +362,10 @@ def page(
 
 def plain(markdown: str) -> str:
     """The words of a Markdown text, without headings, formulas and tags."""
-    text = re.sub(r"\$\$.+?\$\$|^#[^\n]*$", " ", markdown, flags=re.MULTILINE | re.DOTALL)
-    text = re.sub(r"\]\([^)\s]*\)|</?(div|details|summary)[^>]*>|\$[^$]*\\[^$]*\$", " ", text)
+    text = re.sub(
+        r"\$\$.+?\$\$|^#[^\n]*$", " ", markdown, flags=re.MULTILINE | re.DOTALL
+    )
+    text = re.sub(
+        r"\]\([^)\s]*\)|</?(div|details|summary)[^>]*>|\$[^$]*\\[^$]*\$", " ", text
+    )
     return " ".join(re.sub(r"[*`$\[\]|]|-{3,}", " ", text).split())

@@ -32,7 +32,9 @@ READY = """async () => {
 def article(name: str, site: Path) -> str:
     """The text of a page, its links led to places of the book."""
     page = (site / f"{name}.html").read_text("utf-8")
-    text = re.findall(r'<article class="bd-article">(.*?)</article>', page, re.DOTALL)[0]
+    text = re.findall(r'<article class="bd-article">(.*?)</article>', page, re.DOTALL)[
+        0
+    ]
     text = re.sub(r'href="\w+\.html#', 'href="#', text)
     text = re.sub(r'href="(\w+)\.html"', r'href="#page-\1"', text)
     text = re.sub(r"<details(?! class=.code)", "<details open", text)
@@ -99,40 +101,42 @@ def places(pdf: Path) -> dict[str, int]:
     }
 
 
-def print_book(site: Path = OUT, pdf: Path = PDF) -> dict[str, int]:
-    """Print the book.
+def print_book(
+    page, names: list[str], site: Path = OUT, pdf: Path = PDF
+) -> dict[str, int]:
+    """Print these pages of the site as one book, in a page of Playwright.
 
     Returns:
         The number of the page of every address.
     """
-    names = [path.stem for path in notebooks() if (site / f"{path.stem}.html").exists()]
-    parts = "".join(article(name, site) for name in (*names, *APPENDIX))
-    first = (site / f"{names[-1]}.html").read_text("utf-8")
+    parts = "".join(article(name, site) for name in names)
+    first = (site / f"{names[0]}.html").read_text("utf-8")
     head = re.findall(r"<head>(.*?)</head>", first, re.DOTALL)[0]
     whole = site / "book.html"  # beside what it shows
     pages: dict[str, int] = {}
-    with slides.open_page() as page:
-        for _ in range(2):
-            whole.write_text(book(parts, pages, head), encoding="utf-8")
-            page.goto(whole.resolve().as_uri())
-            page.evaluate(READY)
-            page.pdf(
-                path=pdf,
-                prefer_css_page_size=True,
-                print_background=True,
-                display_header_footer=True,
-                header_template="<span></span>",
-                footer_template=FOOTER,
-                tagged=True,
-                outline=True,
-            )
-            pages = places(pdf)
+    for _ in range(2):
+        whole.write_text(book(parts, pages, head), encoding="utf-8")
+        page.goto(whole.resolve().as_uri())
+        page.evaluate(READY)
+        page.pdf(
+            path=pdf,
+            prefer_css_page_size=True,
+            print_background=True,
+            display_header_footer=True,
+            header_template="<span></span>",
+            footer_template=FOOTER,
+            tagged=True,
+            outline=True,
+        )
+        pages = places(pdf)
     whole.unlink()
     return pages
 
 
 def main() -> None:
-    print_book()
+    lectures = [path.stem for path in notebooks()]
+    with slides.open_page() as page:
+        print_book(page, [*lectures, *APPENDIX])
     print(f"The book: {PDF.as_uri()}")
 
 

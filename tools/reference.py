@@ -16,7 +16,9 @@ from tools.student import exercises
 
 Notebooks = dict[str, NotebookNode]
 
-LINK = re.compile(r"^(?P<who>[^\[]*)\[(?P<title>[^\]]+)\]\((?P<url>[^)]+)\)(?P<rest>.*)$")
+LINK = re.compile(
+    r"^(?P<who>[^\[]*)\[(?P<title>[^\]]+)\]\((?P<url>[^)]+)\)(?P<rest>.*)$"
+)
 VERDICTS = {"✔": "подтвердилось", "±": "верно с оговоркой", "−": "исправлено"}
 
 
@@ -38,7 +40,7 @@ class Source:
 
     @property
     def address(self) -> str:
-        """How the link is written: with a DOI or a number of arXiv where there is one."""
+        """The link as it is written: a DOI or a number of arXiv if there is one."""
         if number := re.search(r"arxiv\.org/abs/([\d.]+)", self.url):
             return f"[arXiv:{number[1]}]({self.url})"
         if number := re.search(r"doi\.org/(.+)", self.url):
@@ -91,7 +93,10 @@ def synonyms(terms: Iterable[Term]) -> list[list[str]]:
 
 
 def glossary(terms: Iterable[Term], places: Places) -> str:
-    text = ["# Словарь", "Термин, как его пишут по-английски, что он значит и где введён."]
+    text = [
+        "# Словарь",
+        "Термин, как его пишут по-английски, что он значит и где введён.",
+    ]
     for term in sorted(terms, key=lambda term: term.russian.strip("«").lower()):
         text.append(
             f'<p class="entry" id="{term.id}"><dfn>{term.russian}</dfn> '
@@ -125,8 +130,9 @@ def _add(found: dict[str, Source], piece: str, part: str, before: str) -> str:
     if link:
         who, title, url, rest = link["who"], link["title"], link["url"], link["rest"]
     else:
-        who, title, rest = re.match(r"(.*? и др\. )?(.*?)(,.*)", piece).groups("")
-        url = ""
+        title, comma, rest = piece.partition(",")
+        who, _, title = title.rpartition(" и др. ")
+        who, url, rest = who and f"{who} и др", "", comma + rest
     who = who.strip(" .") or before
     what, _, use = rest.partition(" — ")
     years = re.findall(r"\b(?:19|20)\d\d\b", what)
@@ -145,7 +151,9 @@ def bibliography(found: Iterable[Source]) -> str:
         who = f"{source.who}. " if source.who else ""
         year = f", {source.year}" if source.year else ""
         link = f" {source.address}." if source.url else ""
-        used = "; ".join(f"{part} — {use}" if use else part for part, use in source.used)
+        used = "; ".join(
+            f"{part} — {use}" if use else part for part, use in source.used
+        )
         text.append(f"{number}. {who}{source.title}{year}.{link} ({used})")
     return "\n\n".join(text[:2]) + "\n\n" + "\n".join(text[2:]) + "\n"
 
@@ -158,9 +166,9 @@ def claims(notebooks: Notebooks, made: Iterable[Page], places: Places) -> str:
     names = list(notebooks)
     text = [
         "# Карта утверждений",
-        "Что из исходной лекции подтвердилось: " + ", ".join(
-            f"{sign} {meaning}" for sign, meaning in VERDICTS.items()
-        ) + ".",
+        "Что из исходной лекции подтвердилось: "
+        + ", ".join(f"{sign} {meaning}" for sign, meaning in VERDICTS.items())
+        + ".",
     ]
     table = [
         '<div class="filtered" tabindex="0">',

@@ -29,9 +29,9 @@ STEMMERS = Path(sphinx.search.__file__).parent / "minified-js"
 INDEX = """# Продвинутые модели глубокого машинного зрения
 
 Интерактивная лекция: каждая архитектура собрана с нуля и сверена с эталоном, каждое
-утверждение измерено, каждый рисунок построен кодом. Здесь её можно читать без установки,
-с телефона и без сети; чтобы менять код, скачайте тетрадь — ссылка стоит в начале каждой
-части.
+утверждение измерено, каждый рисунок построен кодом. Здесь её можно читать без
+установки, с телефона и без сети; чтобы менять код, скачайте тетрадь — ссылка стоит в
+начале каждой части.
 
 ```{{toctree}}
 :caption: Лекции
@@ -67,7 +67,7 @@ def links(name: str, services: dict[str, str]) -> str:
 
 
 def lay_out(paths: list[Path], services: dict[str, str], source: Path) -> None:
-    """Write what Sphinx reads: pages, pictures, notebooks, styles, what search reads."""
+    """Write what Sphinx reads: pages, pictures, notebooks, styles, data of search."""
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(BOOK, source)
     stored = {path.stem: nbformat.read(path, as_version=4) for path in paths}

@@ -47,8 +47,12 @@ def letters(element: BeautifulSoup) -> str:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_text_is_that_of_the_notebook(built_site: SimpleNamespace, name: str):
-    article = BeautifulSoup(str(parsed(built_site.folder / f"{name}.html").article), "html.parser")
-    for added in article.select(".get, .headerlink, pre, figure, details:not(.callout)"):
+    article = BeautifulSoup(
+        str(parsed(built_site.folder / f"{name}.html").article), "html.parser"
+    )
+    for added in article.select(
+        ".get, .headerlink, pre, figure, details:not(.callout)"
+    ):
         added.decompose()
     sources = [c.source for c in shown(name) if c.cell_type == "markdown"]
     stored = BeautifulSoup(markdown2html("\n\n".join(sources)), "html.parser")
@@ -93,9 +97,7 @@ def test_pictures_are_those_of_the_notebook(built_site: SimpleNamespace, name: s
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_notebook_itself_can_be_taken_along(
-    built_site: SimpleNamespace, name: str
-):
+def test_the_notebook_itself_can_be_taken_along(built_site: SimpleNamespace, name: str):
     link = parsed(built_site.folder / f"{name}.html").select_one(".get a")
     stored = (site.ROOT / "notebooks" / f"{name}.ipynb").read_bytes()
     assert (built_site.folder / link["href"]).read_bytes() == stored
@@ -144,7 +146,11 @@ def test_all_that_can_be_cited_has_an_address(built_site: SimpleNamespace, name:
     formulas = [formula["id"] for formula in page.select("div.math[id]")]
     assert formulas == [f"formula-{part}-{number}" for number in numbers]
     assert all(figure["id"] for figure in page.select("figure"))
-    claims = [line for block in page.select("pre.output") for line in block.get_text().splitlines()]
+    claims = [
+        line
+        for block in page.select("pre.output")
+        for line in block.get_text().splitlines()
+    ]
     claims = [line for line in claims if line.startswith("✔ ")]
     assert [claim.get_text() for claim in page.select(".claim[id]")] == claims
 
@@ -206,7 +212,9 @@ def test_what_is_no_mention_stays(text: str):
 
 
 def test_a_term_is_a_link_where_it_is_first_used():
-    term = pages.Term("карта признаков", "feature map", "сетка", "4.1", ["карта признаков"])
+    term = pages.Term(
+        "карта признаков", "feature map", "сетка", "4.1", ["карта признаков"]
+    )
     text = text_of("Две карты признаков.\n\nКарта признаков", terms=[term])
     link = 'href="glossary.html#term-feature-map" title="сетка">карты признаков</a>'
     assert link in text
@@ -224,7 +232,11 @@ def test_notes_are_left_out():
     [
         ("import torch", [], '<details class="code"><summary>Подготовка'),
         ("fig = draw()", ["hide-input"], '<details class="code"><summary>Код'),
-        ("def f(): return 1", ["solution"], '<details class="solution"><summary>Решение'),
+        (
+            "def f(): return 1",
+            ["solution"],
+            '<details class="solution"><summary>Решение',
+        ),
         ("import torch\nx = 1", [], "```python"),
     ],
 )
@@ -268,7 +280,9 @@ def test_terms_are_introduced_where_the_glossary_says():
         mark = "###" if term.where.startswith("0") else "##"
         text = "\n".join(c.source for c in shown(name) if c.cell_type == "markdown")
         section = re.search(
-            rf"^{mark} {part}\.{number}\..*?(?=^{mark} |\Z)", text, re.DOTALL | re.MULTILINE
+            rf"^{mark} {part}\.{number}\..*?(?=^{mark} |\Z)",
+            text,
+            re.DOTALL | re.MULTILINE,
         )
         forms = [*term.forms, term.russian, *term.english.split(", ")]
         stems = pages.stems.__wrapped__(section[0]) if section else ()

@@ -24,6 +24,7 @@ html_show_sphinx = False
 html_permalinks_icon = "¶"
 html_last_updated_fmt = None
 html_sidebars = {"**": ["site-title.html", "search-box.html", "sbt-sidebar-nav.html"]}
+html_context = {"default_mode": "auto"}  # light or dark as the system is
 html_theme_options = {
     "disable_search": True,
     "back_to_top_button": False,
