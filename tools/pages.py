@@ -135,14 +135,19 @@ def fold(summary: str, kind: str, text: str) -> str:
 
 
 def is_plumbing(source: str) -> bool:
-    """Whether the cell only imports, or sets up the notebook."""
+    """Whether the cell only imports and sets options, or sets up the notebook."""
     if source.startswith(START):
         return True
     try:
-        body = ast.parse(source).body
-    except SyntaxError:
+        first, *others = ast.parse(source).body
+    except (SyntaxError, ValueError):
         return False
-    return all(isinstance(node, ast.Import | ast.ImportFrom) for node in body)
+    imports = (ast.Import, ast.ImportFrom)
+    return isinstance(first, imports) and all(
+        isinstance(node, imports)
+        or (isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript))
+        for node in others
+    )
 
 
 def claims(text: str, cell: str) -> list[tuple[str, str]]:

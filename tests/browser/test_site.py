@@ -84,11 +84,15 @@ def test_page_can_be_read(open_page, name: str, screen: str):
 
 
 def test_formulas_are_drawn(open_page):
-    page = open_page("08_self_attention")
+    page = open_page("08_self_attention", 390)
     page.evaluate("MathJax.startup.promise")
     assert page.locator(".math").count() > 50
     assert page.locator(".math:not(:has(mjx-container))").count() == 0
     assert page.locator("mjx-merror, [data-mjx-error]").count() == 0
+    begins = (
+        "formulas => formulas.map(f => f.firstElementChild.offsetLeft - f.offsetLeft)"
+    )
+    assert min(page.eval_on_selector_all("div.math", begins)) >= 0
 
 
 # --- search ---------------------------------------------------------------------------

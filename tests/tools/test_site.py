@@ -284,7 +284,9 @@ def test_terms_are_introduced_where_the_glossary_says():
             text,
             re.DOTALL | re.MULTILINE,
         )
-        forms = [*term.forms, term.russian, *term.english.split(", ")]
+        # In a table of three segmentations one word stands for two.
+        forms = [*term.forms, term.russian, *re.split(", | segmentation", term.english)]
+        forms = list(filter(None, forms))
         stems = pages.stems.__wrapped__(section[0]) if section else ()
         if not any(contains(stems, pages.stems(form)) for form in forms):
             wrong.append(f"{term.russian}: {term.where}")
