@@ -172,11 +172,11 @@ def printed(text: str, cell: str) -> str:
     return f'<pre class="output" tabindex="0">{whole}</pre>'
 
 
-def figure(output: NotebookNode, file: str, name: str, number: str) -> str:
+def figure(output: NotebookNode, file: str, name: str, number: str, kind: str) -> str:
     shape = output.metadata["image/png"]
     alt = html.escape(output.data["text/plain"])
     return (
-        f'<figure id="{name}"><a class="enlarge" href="images/{file}">'
+        f'<figure id="{name}" class="{kind}"><a class="enlarge" href="images/{file}">'
         f'<img src="images/{file}" alt="{alt}" loading="lazy" '
         f'width="{shape["width"]}" height="{shape["height"]}"></a>'
         f'<figcaption><a href="#{name}">Рис. {number}</a></figcaption></figure>'
@@ -287,82 +287,108 @@ def page(
 
     Left out are speaker's notes and views of controls; ``links`` stand below the title.
     """
-    part = int(name[:2])
-    glossary = Glossary(terms)
-    known = {
-        number
-        for cell in nb.cells
-        if cell.cell_type == "markdown"
-        for number in TAG.findall(cell.source)
-    }
-    anchors = {}
-    for cell in nb.cells:
-        if cell.cell_type == "markdown" and (heading := HEADING.search(cell.source)):
-            lab = heading[2].replace(" ", "-")
-            anchors[lab] = heading_id(cell, len(heading[1]), heading[2])
-    text: list[str] = []
-    images: dict[str, bytes] = {}
-    found: list[Section] = []
-    proven: list[tuple[str, str]] = []
-    title = above = nb.metadata.title
+    writer = _Writer(name, nb, places, terms, links)
+    cells = [cell for cell in nb.cells if slide_type(cell) != "notes"]
+    text = "".join(
+        (writer.markdown if cell.cell_type == "markdown" else writer.code)(cell)
+        + "\n\n"
+        for cell in cells
+    )
+    return Page(
+        name, nb.metadata.title, text, writer.images, writer.sections, writer.claims
+    )
 
-    def markdown(cell: NotebookNode) -> str:
-        nonlocal above
+
+class _Writer:
+    """Writes the cells of one notebook, from top to bottom."""
+
+    def __init__(
+        self,
+        name: str,
+        nb: NotebookNode,
+        places: Places,
+        terms: Iterable[Term],
+        links: str,
+    ):
+        self.name, self.part, self.title = name, int(name[:2]), nb.metadata.title
+        self.places, self.glossary, self.links = places, Glossary(terms), links
+        markdown = [cell for cell in nb.cells if cell.cell_type == "markdown"]
+        self.formulas = {n for cell in markdown for n in TAG.findall(cell.source)}
+        # How JupyterLab writes the address of a heading -> its address here.
+        self.anchors = {
+            heading[2].replace(" ", "-"): heading_id(cell, len(heading[1]), heading[2])
+            for cell in markdown
+            if (heading := HEADING.search(cell.source))
+        }
+        self.images: dict[str, bytes] = {}
+        self.sections: list[Section] = []
+        self.claims: list[tuple[str, str]] = []
+        self.above = self.title  # the section that subsections belong to
+        self.moves = False  # whether the next picture stands in for one that moves
+
+    def markdown(self, cell: NotebookNode) -> str:
         source = cell.source
         heading = HEADING.search(source)
-        listed = heading and heading[2].startswith("Ссылки")
         if heading:
-            level, words = len(heading[1]), heading[2]
-            ident = heading_id(cell, level, words)
-            parent = above if level == 3 else title
-            found.append(Section(name, ident, level, plain(words), plain(parent)))
-            above = words if level == 2 else above
-            source = source.replace(heading[0], f"({ident})=\n{heading[0]}", 1)
-            if level == 1 and links:
-                source = source.replace(heading[0], f"{heading[0]}\n\n{links}", 1)
-        found[-1].text.append(plain(cell.source))
+            opened = self.open_section(cell, len(heading[1]), heading[2])
+            source = source.replace(heading[0], opened, 1)
+        self.sections[-1].text.append(plain(cell.source))
         source = re.sub(
-            r"\]\(#([^)]+)\)", lambda m: f"](#{anchors.get(m[1], m[1])})", source
+            r"\]\(#([^)]+)\)", lambda m: f"](#{self.anchors.get(m[1], m[1])})", source
         )
         source = re.sub(r"\]\(([\w-]+)\.ipynb\)", r"](\1.md)", source)
-        if not listed:
-            source = outside(source, lambda t: formulas(part, known, t))
-            source = outside(source, lambda t: sections(places, t))
-            source = outside(source, lambda t: parts(places, part, t))
-            if heading and SUMMARY.match(heading[2]):
-                source = outside(source, lambda t: numbers(places, t))
-            source = outside(source, glossary.link)
-        return DISPLAY.sub(lambda m: display(m, part), source)
+        if not (heading and heading[2].startswith("Ссылки")):
+            is_summary = heading and SUMMARY.match(heading[2])
+            source = outside(source, lambda t: formulas(self.part, self.formulas, t))
+            source = outside(source, lambda t: sections(self.places, t))
+            source = outside(source, lambda t: parts(self.places, self.part, t))
+            if is_summary:
+                source = outside(source, lambda t: numbers(self.places, t))
+            source = outside(source, self.glossary.link)
+        return DISPLAY.sub(lambda m: display(m, self.part), source)
 
-    def code(cell: NotebookNode) -> str:
+    def open_section(self, cell: NotebookNode, level: int, title: str) -> str:
+        """The heading with its address."""
+        name = heading_id(cell, level, title)
+        parent = self.above if level == 3 else self.title
+        self.sections.append(
+            Section(self.name, name, level, plain(title), plain(parent))
+        )
+        if level == 2:
+            self.above = title
+        links = f"\n\n{self.links}" if level == 1 else ""
+        return f"({name})=\n{'#' * level} {title}{links}"
+
+    def code(self, cell: NotebookNode) -> str:
         kinds = {*tags(cell)}
-        found[-1].code.append(cell.source)
+        self.sections[-1].code.append(cell.source)
         blocks = [f"```python\n{cell.source}\n```"]
         if "hide-input" in kinds:
             blocks[0] = fold("Код", "code", blocks[0])
         elif is_plumbing(cell.source):
             blocks[0] = fold("Подготовка", "code", blocks[0])
-        for output in cell.outputs:
-            data = output.get("data", {})
-            if output.output_type == "stream":
-                blocks.append(printed(output.text, cell.id))
-                found[-1].text.append(output.text)
-                proven.extend(claims(output.text, cell.id))
-            elif "image/png" in data:
-                file = f"{name}-{cell.id}.png"
-                images[file] = base64.b64decode(data["image/png"])
-                number = f"{part}.{len(images)}"
-                blocks.append(figure(output, file, f"fig-{cell.id}", number))
-                found[-1].text.append(data["text/plain"])
-            elif WIDGET_VIEW in data and (live := live_fragment(name, cell.id)):
-                blocks.append(live)
-        whole = "\n\n".join(blocks)
+        blocks += [self.output(output, cell.id) for output in cell.outputs]
+        whole = "\n\n".join(filter(None, blocks))
         return fold("Решение", "solution", whole) if "solution" in kinds else whole
 
-    for cell in nb.cells:
-        if slide_type(cell) != "notes":
-            text.append(markdown(cell) if cell.cell_type == "markdown" else code(cell))
-    return Page(name, title, "\n\n".join(text) + "\n", images, found, proven)
+    def output(self, output: NotebookNode, cell: str) -> str:
+        data = output.get("data", {})
+        if output.output_type == "stream":
+            self.sections[-1].text.append(output.text)
+            self.claims += claims(output.text, cell)
+            return printed(output.text, cell)
+        if "image/png" in data:
+            self.sections[-1].text.append(data["text/plain"])
+            file = f"{self.name}-{cell}.png"
+            self.images[file] = base64.b64decode(data["image/png"])
+            number = f"{self.part}.{len(self.images)}"
+            kind, self.moves = "static-copy" if self.moves else "still", False
+            return figure(output, file, f"fig-{cell}", number, kind)
+        if WIDGET_VIEW in data and (live := live_fragment(self.name, cell)):
+            self.moves = True
+            live = re.sub(r"\n\s*\n", "\n", live)  # would end the HTML in Markdown
+            return f'<div class="live" id="live-{cell}">\n{live}\n</div>'
+        return ""  # the style of callouts; a control
 
 
 def plain(markdown: str) -> str:

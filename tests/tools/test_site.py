@@ -254,7 +254,12 @@ def test_a_live_picture_gives_way_to_one_without_a_kernel(
     first = new_markdown_cell("# 4. Тема")
     assert "Виджет" not in page_of(first, cell).text
     monkeypatch.setattr(pages, "live_fragment", lambda *names: f"<b>{names}</b>")
-    assert "<b>('04_topic', 'cell')</b>" in page_of(first, cell).text
+    picture = new_output("display_data", {"image/png": "", "text/plain": "Поле"})
+    picture.metadata["image/png"] = {"width": 1, "height": 1}
+    still = new_code_cell("show(draw())", id="still", outputs=[picture])
+    text = page_of(first, cell, still).text
+    assert "<b>('04_topic', 'cell')</b>" in text
+    assert '<figure id="fig-still" class="static-copy">' in text
 
 
 def test_a_link_to_a_service_only_where_it_is_configured():

@@ -1,5 +1,7 @@
 """How Sphinx builds the site from the Markdown pages of tools/site.py."""
 
+from pathlib import Path
+
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
@@ -57,6 +59,27 @@ class StableIds(SphinxTransform):
             del section["ids"][1:]
 
 
+# What the themes have not translated: names of controls, for who does not see them.
+LABELS = {
+    "Color mode": "Светлая или тёмная тема",
+    "System Settings": "Как в системе",
+    "Main": "Лекции",
+    "Page": "На этой странице",
+    "Toggle primary sidebar": "Показать или скрыть лекции",
+    "Toggle secondary sidebar": "Показать или скрыть разделы",
+}
+
+
+def translate_labels(app: Sphinx, exception: Exception | None) -> None:
+    """Russian names for controls, in every page that was written."""
+    for page in Path(app.outdir).glob("*.html"):
+        text = page.read_text("utf-8")
+        for english, russian in LABELS.items():
+            text = text.replace(f'"{english}"', f'"{russian}"')
+            text = text.replace(f"</i>{english}</button>", f"</i>{russian}</button>")
+        page.write_text(text, encoding="utf-8")
+
+
 def name_no_empty_header(app, page, template, context, doctree) -> None:
     """An empty cell in the head of a table heads nothing: no ``th``."""
     context["body"] = context.get("body", "").replace(
@@ -67,5 +90,6 @@ def name_no_empty_header(app, page, template, context, doctree) -> None:
 def setup(app: Sphinx) -> None:
     app.add_transform(StableIds)
     app.connect("html-page-context", name_no_empty_header)
+    app.connect("build-finished", translate_labels)
     # Its index knows pages only; templates/search.html finds sections.
     app.connect("builder-inited", lambda app: setattr(app.builder, "search", False))
