@@ -71,6 +71,7 @@ class Term:
     meaning: str
     where: str  # it is introduced: section 4.3, exercise 04.5
     forms: list[str]  # how texts write it
+    linked: bool = True  # no, if its word means other things, too
 
     @property
     def id(self) -> str:
@@ -203,7 +204,8 @@ class Glossary:
     """Links a term where a page first uses it."""
 
     def __init__(self, terms: Iterable[Term]):
-        self.left = {stems(form): term for term in terms for form in term.forms}
+        linked = [term for term in terms if term.linked]
+        self.left = {stems(form): term for term in linked for form in term.forms}
         self.longest = max(map(len, self.left), default=0)
 
     def link(self, text: str) -> str:
@@ -311,7 +313,9 @@ class _Writer:
         links: str,
     ):
         self.name, self.part, self.title = name, int(name[:2]), nb.metadata.title
-        self.places, self.glossary, self.links = places, Glossary(terms), links
+        self.places, self.links = places, links
+        # The start page is a list of terms itself.
+        self.glossary = Glossary(terms if self.part else ())
         markdown = [cell for cell in nb.cells if cell.cell_type == "markdown"]
         self.formulas = {n for cell in markdown for n in TAG.findall(cell.source)}
         # How JupyterLab writes the address of a heading -> its address here.

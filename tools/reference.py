@@ -69,13 +69,14 @@ def headed(nb: NotebookNode) -> Iterator[tuple[NotebookNode, str, str]]:
 def terms(path: Path) -> list[Term]:
     """The glossary from the table that is edited by hand.
 
-    The last column has more forms that texts use; a dash there forbids links from
-    texts, for a word that has other meanings, too.
+    The last column has more forms that texts use; where it begins with a dash, texts do
+    not get links, since the word means other things, too.
     """
     found = []
     for russian, english, where, meaning, other in rows(path.read_text("utf-8")):
-        forms = [] if other == "—" else [russian, *filter(None, other.split("; "))]
-        found.append(Term(russian, english, meaning, where, forms))
+        forms = [russian, *filter(None, other.removeprefix("—").strip().split("; "))]
+        linked = not other.startswith("—")
+        found.append(Term(russian, english, meaning, where, forms, linked))
     return found
 
 
@@ -84,7 +85,7 @@ def synonyms(terms: Iterable[Term]) -> list[list[str]]:
     groups = (
         [
             word
-            for word in (term.russian, *term.english.split(", "), *term.forms)
+            for word in (*term.english.split(", "), *term.forms)
             if re.fullmatch(r"\w+", word)
         ]
         for term in terms
