@@ -26,6 +26,32 @@ from lecture_utils.exercises.expect import (
     parts,
 )
 
+# --- warm-ups -------------------------------------------------------------------------
+
+
+@cases(
+    "§5.1",
+    {
+        (0, 32, 32): "Предмет занимает ровно одну клетку.",
+        (0, 224, 32): "В 224 пикселях — семь клеток по 32.",
+        (16, 48, 32): "Предмет длиной в клетку лежит на границе двух.",
+        (31, 33, 32): "Задеть клетку можно и одним пикселем.",
+        (5, 6, 4): "Один пиксель — одна клетка.",
+        (37, 201, 8): "Клетки считают от первой задетой до последней, вместе с обеими.",
+    },
+    random_case=lambda rng: (
+        start := rng.randint(0, 300),
+        start + rng.randint(1, 200),
+        2 ** rng.randint(1, 5),
+    ),
+)
+def cells_touched(start: int, stop: int, stride: int) -> int:
+    """Cells of a map between the first pixel of a thing and its last one."""
+    return (stop - 1) // stride - start // stride + 1
+
+
+# --- exercises ------------------------------------------------------------------------
+
 
 @cases(
     "05.1",

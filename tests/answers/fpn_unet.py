@@ -10,6 +10,23 @@ from torch import nn
 
 from tests.answers import right, spoiled, wrong
 
+# --- §5.1 -----------------------------------------------------------------------------
+
+right(
+    "§5.1",
+    counted=lambda start, stop, step: len({i // step for i in range(start, stop)}),
+    by_ceiling=lambda start, stop, step: -(-stop // step) - start // step,
+)
+wrong(
+    "§5.1",
+    by_length_alone=lambda start, stop, step: math.ceil((stop - start) / step),
+    whole_ones_only=lambda start, stop, step: stop // step - -(-start // step),
+    rounded_length=lambda start, stop, step: round((stop - start) / step),
+    stop_included=lambda start, stop, step: stop // step - start // step + 1,
+    without_the_first=lambda start, stop, step: (stop - 1) // step - start // step,
+    always_one_more=lambda start, stop, step: (stop - start) // step + 1,
+)
+
 # --- 05.1 -----------------------------------------------------------------------------
 
 
