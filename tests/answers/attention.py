@@ -10,6 +10,236 @@ from torchvision.ops import SqueezeExcitation
 
 from tests.answers import right, wrong
 
+# --- §6.1 -----------------------------------------------------------------------------
+
+right(
+    "§6.1",
+    by_letters=lambda x, what, where: torch.einsum("bchw,bc,bhw->bchw", x, what, where),
+    by_shapes=lambda x, what, where: (
+        x * what.view(*what.shape, 1, 1) * where.unsqueeze(1)
+    ),
+)
+wrong(
+    "§6.1",
+    as_they_are=lambda x, what, where: x * what * where,
+    what_along_the_map=lambda x, what, where: x * what * where[:, None],
+    where_over_examples=lambda x, what, where: x * what[..., None, None] * where,
+    where_over_channels=lambda x, what, where: (
+        x * what[..., None, None] * where[:, :, None]
+    ),
+    where_turned=lambda x, what, where: (
+        x * what[..., None, None] * where.transpose(1, 2)[:, None]
+    ),
+    what_only=lambda x, what, where: x * what[..., None, None],
+    where_only=lambda x, what, where: x * where[:, None],
+    added=lambda x, what, where: x * (what[..., None, None] + where[:, None]),
+    averaged=lambda x, what, where: x * (what[..., None, None] + where[:, None]) / 2,
+    gates_alone=lambda x, what, where: what[..., None, None] * where[:, None],
+    of_the_first_example=lambda x, what, where: (
+        x * what[:1, :, None, None] * where[:1, None]
+    ),
+    with_sigmoids=lambda x, what, where: (
+        x * what.sigmoid()[..., None, None] * where.sigmoid()[:, None]
+    ),
+)
+
+# --- §6.2 -----------------------------------------------------------------------------
+
+right(
+    "§6.2",
+    by_sum=lambda W0, W1: (W1[:, :, None] * W0[None]).sum(1),
+    by_unit_vectors=lambda W0, W1: torch.stack(
+        [W1 @ (W0 @ unit) for unit in torch.eye(W0.shape[1])], 1
+    ),
+)
+wrong(
+    "§6.2",
+    other_order=lambda W0, W1: W0 @ W1,
+    turned=lambda W0, W1: (W1 @ W0).T,
+    turned_one_by_one=lambda W0, W1: W0.T @ W1.T,
+    number_by_number=lambda W0, W1: W1 * W0.T,
+    both_terms=lambda W0, W1: 2 * W1 @ W0,
+    with_relu=lambda W0, W1: F.relu(W1 @ W0),
+    relu_of_the_first=lambda W0, W1: W1 @ F.relu(W0),
+    sum_of_both=lambda W0, W1: W1 + W0.T,
+    with_skip=lambda W0, W1: W1 @ W0 + torch.eye(len(W1)),
+    with_sigmoid=lambda W0, W1: torch.sigmoid(W1 @ W0),
+    own_channels_only=lambda W0, W1: (W1 * W0.T).sum(1).diag(),
+)
+
+# --- §6.3 -----------------------------------------------------------------------------
+
+
+def _window(i, n, before=3, after=3):
+    """Places of one axis that a window around place i covers."""
+    return len([at for at in range(n) if i - before <= at <= i + after])
+
+
+right(
+    "§6.3",
+    counted=lambda i, j, H, W: _window(i, H) * _window(j, W),
+    by_slices=lambda i, j, H, W: torch.ones(H, W)[
+        max(i - 3, 0) : i + 4, max(j - 3, 0) : j + 4
+    ].sum(),
+)
+wrong(
+    "§6.3",
+    always_49=lambda i, j, H, W: 49,
+    whole_map=lambda i, j, H, W: H * W,
+    at_most_the_map=lambda i, j, H, W: min(7, H) * min(7, W),
+    sides_swapped=lambda i, j, H, W: _window(i, W) * _window(j, H),
+    places_swapped=lambda i, j, H, W: _window(j, H) * _window(i, W),
+    window_of_6=lambda i, j, H, W: _window(i, H, 3, 2) * _window(j, W, 3, 2),
+    from_one=lambda i, j, H, W: _window(i - 1, H) * _window(j - 1, W),
+    negative_start=lambda i, j, H, W: torch.ones(H, W)[
+        i - 3 : i + 4, j - 3 : j + 4
+    ].sum(),
+    cut_on_one_side_only=lambda i, j, H, W: min(i + 4, 7) * min(j + 4, 7),
+    summed=lambda i, j, H, W: _window(i, H) + _window(j, W),
+    last_row_lost=lambda i, j, H, W: _window(i, H - 1) * _window(j, W - 1),
+    rows_only=lambda i, j, H, W: _window(i, H),
+    two_maps=lambda i, j, H, W: 2 * _window(i, H) * _window(j, W),
+    valid_ones_only=lambda i, j, H, W: 49 if _window(i, H) * _window(j, W) == 49 else 0,
+)
+
+# --- §6.4 -----------------------------------------------------------------------------
+
+right(
+    "§6.4",
+    by_logit=lambda m: torch.tensor(m).sqrt().logit(),
+    by_exponent=lambda m: -math.log(1 / math.sqrt(m) - 1),
+)
+wrong(
+    "§6.4",
+    one_gate=lambda m: math.log(m / (1 - m)),
+    half_each=lambda m: math.log(m / 2 / (1 - m / 2)),
+    squared=lambda m: math.log(m**2 / (1 - m**2)),
+    other_sign=lambda m: math.log((1 - m**0.5) / m**0.5),
+    logarithm_of_root=lambda m: math.log(m) / 2,
+    decimal=lambda m: math.log10(m**0.5 / (1 - m**0.5)),
+    binary=lambda m: math.log2(m**0.5 / (1 - m**0.5)),
+    sigmoid_itself=lambda m: 1 / (1 + math.exp(-(m**0.5))),
+    halved=lambda m: math.log(m / (1 - m)) / 2,
+    root_not_below=lambda m: math.log(m**0.5 / (1 - m)),
+    from_a_quarter=lambda m: math.log(4 * m),
+    difference=lambda m: m - 1 / 4,
+)
+
+# --- §6.5 -----------------------------------------------------------------------------
+
+right(
+    "§6.5",
+    both_gates_apart=lambda stages: (
+        sum(n * C * s * s for C, s, n in stages)
+        + sum(n * C * s * s for C, s, n in stages)
+    ),
+    by_product=lambda stages: 2 * sum(C * s**2 * n for C, s, n in stages),
+)
+wrong(
+    "§6.5",
+    one_gate=lambda stages: sum(C * s * s * n for C, s, n in stages),
+    side_for_area=lambda stages: sum(2 * C * s * n for C, s, n in stages),
+    without_blocks=lambda stages: sum(2 * C * s * s for C, s, n in stages),
+    numbers_of_the_gates=lambda stages: sum((C + s * s) * n for C, s, n in stages),
+    gates_times=lambda stages: sum((C * s * s) ** 2 * n for C, s, n in stages),
+    first_stage=lambda stages: math.prod(stages[0]) * stages[0][1] * 2,
+    what_once_a_channel=lambda stages: sum((C + C * s * s) * n for C, s, n in stages),
+    where_once_a_place=lambda stages: sum(
+        (C * s * s + s * s) * n for C, s, n in stages
+    ),
+    with_additions=lambda stages: sum(3 * C * s * s * n for C, s, n in stages),
+    order_of_three=lambda stages: sum(2 * n * n * C * s for C, s, n in stages),
+    multiplied=lambda stages: 2 * math.prod(C * s * s * n for C, s, n in stages),
+)
+
+# --- §6.6 -----------------------------------------------------------------------------
+
+
+@right("§6.6")
+def rho_on_a_map(inside, outside, share):
+    """As many places as the share needs, by formula (7)."""
+    gate = torch.tensor([share * inside, (1 - share) * outside])
+    return gate[0] / gate.sum() / share
+
+
+right("§6.6", by_ratio=lambda a, b, share: 1 / (share + (1 - share) * b / a))
+wrong(
+    "§6.6",
+    ratio=lambda a, b, share: a / b,
+    not_by_area=lambda a, b, share: share * a / (share * a + (1 - share) * b),
+    as_if_half=lambda a, b, share: 2 * a / (a + b),
+    shares_swapped=lambda a, b, share: a / ((1 - share) * a + share * b),
+    of_background=lambda a, b, share: b / (share * a + (1 - share) * b),
+    upside_down=lambda a, b, share: (share * a + (1 - share) * b) / a,
+    all_outside=lambda a, b, share: a / (share * a + b),
+    odds=lambda a, b, share: share * a / ((1 - share) * b),
+    share_of_sum=lambda a, b, share: a / (a + b) / share,
+    difference=lambda a, b, share: a - b,
+    by_area_of_background=lambda a, b, share: (
+        share * a / (share * a + (1 - share) * b) / (1 - share)
+    ),
+)
+
+# --- §6.7 -----------------------------------------------------------------------------
+
+
+@right("§6.7")
+def pictures_by_search(p, gain):
+    n = 1
+    while gain < 2 * 2**0.5 * (p * (1 - p) / n) ** 0.5:
+        n += 1
+    return n
+
+
+right(
+    "§6.7",
+    by_error=lambda p, gain: (
+        math.floor((2 * 2**0.5 * math.sqrt(p - p * p) / gain) ** 2) + 1
+    ),
+)
+wrong(
+    "§6.7",
+    rounded_down=lambda p, gain: int(8 * p * (1 - p) / gain**2),
+    not_rounded=lambda p, gain: 8 * p * (1 - p) / gain**2,
+    rounded=lambda p, gain: round(8 * p * (1 - p) / gain**2),
+    one_error=lambda p, gain: math.ceil(2 * p * (1 - p) / gain**2),
+    without_root_of_two=lambda p, gain: math.ceil(4 * p * (1 - p) / gain**2),
+    two_for_root=lambda p, gain: math.ceil(16 * p * (1 - p) / gain**2),
+    gain_not_squared=lambda p, gain: math.ceil(8 * p * (1 - p) / gain),
+    root_left=lambda p, gain: math.ceil(8 * (p * (1 - p)) ** 0.5 / gain**2),
+    p_only=lambda p, gain: math.ceil(8 * p / gain**2),
+    in_points=lambda p, gain: math.ceil(8 * p * (1 - p) / (100 * gain) ** 2),
+    of_the_better_net=lambda p, gain: math.ceil(
+        8 * (p + gain) * (1 - p - gain) / gain**2
+    ),
+    of_both_nets=lambda p, gain: 2 * math.ceil(8 * p * (1 - p) / gain**2),
+    at_worst=lambda p, gain: math.ceil(2 / gain**2),
+)
+
+# --- §6.8 -----------------------------------------------------------------------------
+
+right(
+    "§6.8",
+    listed=lambda a, b, d: len({i * d + j for i in range(b) for j in range(a)}),
+    by_cases=lambda a, b, d: a * b if a < d else (b - 1) * d + a,
+)
+wrong(
+    "§6.8",
+    span=lambda a, b, d: (b - 1) * d + a,
+    every_number=lambda a, b, d: a * b,
+    sum_of_sides=lambda a, b, d: a + b,
+    dilated_only=lambda a, b, d: (b - 1) * d + 1,
+    one_less=lambda a, b, d: (b - 1) * min(a, d) + a - 1,
+    tiles=lambda a, b, d: b * min(a, d),
+    tiles_of_d=lambda a, b, d: b * d,
+    by_recipe=lambda a, b, d: (b - 1) * d + 2 * d - 1,
+    holes=lambda a, b, d: (b - 1) * max(d - a, 0),
+    not_dilated=lambda a, b, d: a + b - 1,
+    one_hole_for_all=lambda a, b, d: (b - 1) * d + a - max(d - a, 0),
+    square=lambda a, b, d: ((b - 1) * min(a, d) + a) ** 2,
+    dilates_the_first=lambda a, b, d: (a - 1) * min(b, d) + b,
+)
+
 # --- 06.1 -----------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 import math
 from functools import partial
+from itertools import accumulate
 
 import numpy as np
 import torch
@@ -25,6 +26,186 @@ wrong(
     stop_included=lambda start, stop, step: stop // step - start // step + 1,
     without_the_first=lambda start, stop, step: (stop - 1) // step - start // step,
     always_one_more=lambda start, stop, step: (stop - start) // step + 1,
+)
+
+# --- §5.2 -----------------------------------------------------------------------------
+
+right(
+    "§5.2",
+    cumulated=lambda laterals: torch.tensor(laterals).flip(0).cumsum(0).flip(0),
+    by_numpy=lambda laterals: np.cumsum(laterals[::-1])[::-1],
+    from_above=lambda laterals: tuple(accumulate(laterals[::-1]))[::-1],
+)
+wrong(
+    "§5.2",
+    from_below=lambda laterals: [sum(laterals[: i + 1]) for i in range(len(laterals))],
+    turned=lambda laterals: [sum(laterals[i:]) for i in range(len(laterals))][::-1],
+    next_only=lambda laterals: [
+        a + b for a, b in zip(laterals, [*laterals[1:], 0], strict=True)
+    ],
+    without_own=lambda laterals: [sum(laterals[i + 1 :]) for i in range(len(laterals))],
+    averaged=lambda laterals: [
+        sum(laterals[i:]) / (len(laterals) - i) for i in range(len(laterals))
+    ],
+    all_together=lambda laterals: [sum(laterals)] * len(laterals),
+    finest_only=lambda laterals: [sum(laterals)],
+    deepest_everywhere=lambda laterals: [a + laterals[-1] for a in laterals],
+    larger_of_two=lambda laterals: [max(laterals[i:]) for i in range(len(laterals))],
+    four_times=lambda laterals: [
+        sum(4**k * a for k, a in enumerate(laterals[i:])) for i in range(len(laterals))
+    ],
+)
+
+# --- §5.3 -----------------------------------------------------------------------------
+
+
+def _sides(side, levels=(2, 3, 4)):
+    return [math.ceil(side / 2**level) for level in levels]
+
+
+right(
+    "§5.3",
+    odd_ones=lambda side: sum(n % 2 for n in _sides(side)),
+    step_by_step=lambda side: sum(
+        2 * -(-n // 2) > n for n in (-(-side // 4), -(-side // 8), -(-side // 16))
+    ),
+)
+wrong(
+    "§5.3",
+    rounded_down=lambda side: sum((side // 2**level) % 2 for level in (2, 3, 4)),
+    rounded=lambda side: sum(round(side / 2**level) % 2 for level in (2, 3, 4)),
+    levels_above=lambda side: sum(n % 2 for n in _sides(side, (3, 4, 5))),
+    from_the_picture=lambda side: sum(n % 2 for n in _sides(side, (1, 2, 3))),
+    four_levels=lambda side: sum(n % 2 for n in _sides(side, (2, 3, 4, 5))),
+    those_that_fit=lambda side: 3 - sum(n % 2 for n in _sides(side)),
+    any_at_all=lambda side: int(any(n % 2 for n in _sides(side))),
+    of_the_picture=lambda side: sum(side % 2**level != 0 for level in (3, 4, 5)),
+    not_of_32=lambda side: 3 * (side % 32 != 0),
+    how_much_too_large=lambda side: sum(
+        2 * math.ceil(side / 2 ** (level + 1)) - side / 2**level for level in (2, 3, 4)
+    ),
+)
+
+# --- §5.4 -----------------------------------------------------------------------------
+
+
+@right("§5.4")
+def alarms_counted(score, thing, threshold):
+    pairs = zip(score.flatten().tolist(), thing.flatten().tolist(), strict=True)
+    background = [value for value, there in pairs if not there]
+    return len([value for value in background if value > threshold]) / len(background)
+
+
+right(
+    "§5.4",
+    masked=lambda score, thing, threshold: (
+        ((score > threshold) & ~thing).sum() / (~thing).sum()
+    ),
+)
+wrong(
+    "§5.4",
+    of_all_cells=lambda score, thing, threshold: (
+        ((score > threshold) & ~thing).double().mean()
+    ),
+    of_all_alarms=lambda score, thing, threshold: (
+        ((score > threshold) & ~thing).sum() / (score > threshold).sum().clamp(min=1)
+    ),
+    of_things=lambda score, thing, threshold: (
+        (score[thing] > threshold).double().mean()
+    ),
+    alarms_of_all_kinds=lambda score, thing, threshold: (
+        (score > threshold).double().mean()
+    ),
+    at_the_threshold_too=lambda score, thing, threshold: (
+        (score[~thing] >= threshold).double().mean()
+    ),
+    misses=lambda score, thing, threshold: (score[thing] <= threshold).double().mean(),
+    right_silence=lambda score, thing, threshold: (
+        (score[~thing] <= threshold).double().mean()
+    ),
+    number=lambda score, thing, threshold: (score[~thing] > threshold).sum(),
+    mean_score=lambda score, thing, threshold: score[~thing].mean(),
+    in_percent=lambda score, thing, threshold: (
+        100 * (score[~thing] > threshold).double().mean()
+    ),
+)
+
+# --- §5.5 -----------------------------------------------------------------------------
+
+
+@right("§5.5")
+def padded_side_by_loop(size, depth):
+    for _ in range(depth):
+        size = size // 2
+    for _ in range(depth):
+        size = 2 * size
+    return size
+
+
+right("§5.5", by_remainder=lambda size, depth: size - size % 2**depth)
+wrong(
+    "§5.5",
+    as_input=lambda size, depth: size,
+    rounded_up=lambda size, depth: math.ceil(size / 2**depth) * 2**depth,
+    rounded=lambda size, depth: round(size / 2**depth) * 2**depth,
+    odd_only_once=lambda size, depth: size - size % 2,
+    times_depth=lambda size, depth: size // (2 * depth) * 2 * depth,
+    without_padding=lambda size, depth: side(size, depth),
+    one_level_less=lambda size, depth: size // 2 ** (depth - 1) * 2 ** (depth - 1),
+    one_level_more=lambda size, depth: size // 2 ** (depth + 1) * 2 ** (depth + 1),
+    at_the_bottom=lambda size, depth: size // 2**depth,
+    one_lost_a_level=lambda size, depth: size - depth * (size % 2),
+    zero_when_odd=lambda size, depth: 0 if size % 2**depth else size,
+)
+
+# --- §5.6 -----------------------------------------------------------------------------
+
+right(
+    "§5.6",
+    by_errors=lambda whole, far, share: (
+        1 - ((1 - whole) - (1 - share) * (1 - far)) / share
+    ),
+    by_difference=lambda whole, far, share: far + (whole - far) / share,
+    as_tensor=lambda whole, far, share: (
+        (torch.tensor(whole) - (1 - share) * far) / share
+    ),
+)
+wrong(
+    "§5.6",
+    as_if_half=lambda whole, far, share: 2 * whole - far,
+    not_divided=lambda whole, far, share: whole - (1 - share) * far,
+    shares_swapped=lambda whole, far, share: (whole - share * far) / (1 - share),
+    difference=lambda whole, far, share: whole - far,
+    difference_by_share=lambda whole, far, share: (whole - far) / share,
+    times_share=lambda whole, far, share: (whole - (1 - share) * far) * share,
+    far_not_weighted=lambda whole, far, share: (whole - far) / share + 1,
+    forward=lambda whole, far, share: share * whole + (1 - share) * far,
+    error=lambda whole, far, share: 1 - (far + (whole - far) / share),
+    in_percent=lambda whole, far, share: 100 * (far + (whole - far) / share),
+)
+
+# --- §5.7 -----------------------------------------------------------------------------
+
+right(
+    "§5.7",
+    searched=lambda k, s: next(
+        (p for p in range(k + 1) if (7 - 1) * s - 2 * p + k == 7 * s), -1
+    ),
+    by_divmod=lambda k, s: (k - s) // 2 if (k - s) in range(0, k, 2) else -1,
+)
+wrong(
+    "§5.7",
+    same_padding=lambda k, s: (k - 1) // 2,
+    half_kernel=lambda k, s: k // 2,
+    rounded_down=lambda k, s: max((k - s) // 2, -1),
+    rounded_down_not_negative=lambda k, s: (k - s) // 2 if k >= s else -1,
+    negative_too=lambda k, s: -1 if (k - s) % 2 else (k - s) // 2,
+    zero_for_none=lambda k, s: (k - s) // 2 if k >= s and (k - s) % 2 == 0 else 0,
+    not_halved=lambda k, s: k - s if k >= s else -1,
+    of_multiples_only=lambda k, s: (k - s) // 2 if k % s == 0 else -1,
+    for_any_side=lambda k, s: abs(k - s) // 2 if (k - s) % 2 == 0 else -1,
+    fraction=lambda k, s: (k - s) / 2 if k >= s else -1,
+    even_kernels_only=lambda k, s: (k - s) // 2 if k % 2 == 0 and k >= s else -1,
 )
 
 # --- 05.1 -----------------------------------------------------------------------------
