@@ -27,6 +27,283 @@ from lecture_utils.exercises.expect import (
     parts,
 )
 
+# --- warm-ups -------------------------------------------------------------------------
+
+
+@cases(
+    "§11.1",
+    {
+        (3, 2, 5): "Выходные каналы у Keras последние, у PyTorch — первые.",
+        (5, 4, 4): "Входные каналы — вторая ось.",
+        (3, 3, 3): "Все стороны равны, и неверный порядок осей по форме не виден.",
+    },
+    lambda k, c_in, c_out: (random(k, k, c_in, c_out, seed=1),),
+    random_case=lambda rng: ((k := rng.choice([3, 5, 7])), k, rng.choice([k, k + 1])),
+    mistakes={
+        "Ядро отражено по диагонали: строка должна остаться строкой.": (
+            lambda kernel: kernel.permute(3, 2, 1, 0)
+        ),
+        "Каналы не на своих местах: сначала выходные, потом входные.": (
+            lambda kernel: kernel.permute(2, 3, 0, 1)
+        ),
+        "Смена формы осей не переставляет: нужна permute.": (
+            lambda kernel: kernel.reshape(*kernel.shape[:1:-1], *kernel.shape[:2])
+        ),
+    },
+)
+def from_keras(kernel: Tensor) -> Tensor:
+    """A kernel of Keras in the layout of PyTorch."""
+    return torch.einsum("uvcf->fcuv", kernel)
+
+
+@cases(
+    "§11.2",
+    {
+        (10,): (
+            "Во второй softmax вместо логитов вошли одна единица и нули.",
+            "Подставьте их в формулу (2): у верного класса ноль, а под логарифмом — e "
+            "и единицы.",
+        ),
+        (2,): "Классов два: у неверного единица, у верного ноль.",
+        (1000,): "Классов не десять, а K.",
+    },
+    random_case=lambda rng: (rng.randint(4, 500),),
+    mistakes={
+        "Это наименьшие потери: их дал бы верный ответ.": lambda K: worst_loss(K) - 1,
+        "Вероятность 1 получил один класс, а остальные — 0.": lambda K: math.log(
+            1 + (K - 1) * math.e
+        ),
+    },
+)
+def worst_loss(K: int) -> float:
+    """Cross entropy of a double softmax that is sure of a wrong class."""
+    return math.log(math.e + K - 1)
+
+
+@cases(
+    "§11.3",
+    {
+        (0, 3, 2, 4): "Первое число остаётся первым.",
+        (1, 3, 2, 4): "Соседний пиксель того же канала: между ними у Keras все каналы.",
+        (8, 3, 2, 4): "Первый пиксель второго канала: у Keras он сразу за первым.",
+        (19, 3, 2, 4): (
+            "Сначала найдите канал и место на карте.",
+            "Канал — n // (H·W), место — остаток; у Keras канал меняется быстрее всех.",
+        ),
+        (30, 2, 5, 4): "В канале H·W чисел, а сторон у карты две.",
+        (41, 7, 2, 3): "Последнее число остаётся последним.",
+    },
+    random_case=lambda rng: (
+        rng.randint(20, 59),
+        *rng.sample([3, 4, 5], 3),
+    ),
+    mistakes={
+        "Это обратный переход, из Keras в PyTorch.": lambda n, C, H, W: (
+            n % C * H * W + n // C
+        ),
+    },
+)
+def keras_number(n: int, C: int, H: int, W: int) -> int:
+    """Where a number of a flattened map stands when channels come last."""
+    return n % (H * W) * C + n // (H * W)
+
+
+def _empty_sheet(F: int, C: int, k: int, shift: float) -> tuple[Tensor, ...]:
+    return (
+        random(C, seed=6) + shift,
+        random(F, C, k, k, seed=7),
+        random(F, seed=8),
+    )
+
+
+@cases(
+    "§11.4",
+    {
+        (3, 1, 3, 5.0): "Канал один: все k·k весов умножаются на одно число.",
+        (2, 6, 5, 0.0): "Складываются вклады всех входных каналов.",
+        (4, 4, 3, 0.0): "Ось 0 весов — выходные каналы, ось 1 — входные.",
+        (2, 3, 5, -9.0): "Первый ReLU обнулил всё: остаётся второе смещение.",
+    },
+    _empty_sheet,
+    given="b1 формы ({1},), weight формы ({0}, {1}, {2}, {2})",
+    random_case=lambda rng: (*(rng.randint(3, 6) for _ in range(2)), 3, 0.1),
+    mistakes={
+        "Между свёртками стоит ReLU: отрицательных чисел после него нет.": (
+            lambda b1, weight, b2: weight.sum((2, 3)) @ b1 + b2
+        ),
+        "У второй свёртки есть своё смещение.": lambda b1, weight, b2: (
+            weight.sum((2, 3)) @ b1.relu()
+        ),
+        "Нужна сумма до ReLU второй свёртки.": lambda *given: on_empty_sheet(
+            *given
+        ).relu(),
+        "Веса складывают, а не усредняют.": lambda b1, weight, b2: (
+            weight.mean((2, 3)) @ b1.relu() + b2
+        ),
+    },
+)
+def on_empty_sheet(b1: Tensor, weight: Tensor, b2: Tensor) -> Tensor:
+    """What the second convolution gives far from the edges of an empty picture."""
+    x = b1.relu()[:, None, None].expand(-1, *weight.shape[2:])
+    return F.conv2d(x, weight, b2).flatten()
+
+
+@cases(
+    "§11.5",
+    {
+        (2, 3, 4, 255.0): (
+            "Смещение — одно на канал, и от входа оно не зависит.",
+            "Отнимите от z[c] смещение b[c], разделите и прибавьте его снова.",
+        ),
+        (4, 3, 4, 2.0): "Смещение — одно на канал, а не на столбец.",
+        (3, 3, 3, 10.0): "Смещение — одно на канал, а не на строку и не на столбец.",
+        (1, 2, 5, 1.0): "Деление на единицу ничего не меняет.",
+    },
+    lambda C, H, W, times: (random(C, H, W, seed=2), random(C, seed=3), times),
+    random_case=lambda rng: (*(rng.randint(4, 6) for _ in range(3)), rng.uniform(2, 9)),
+    mistakes={
+        "Уменьшился вход, а не смещение: оно осталось прежним.": (
+            lambda z, b, times: z / times
+        ),
+        "В z смещение уже вошло: теперь его больше одного.": lambda z, b, times: (
+            z / times + b[:, None, None]
+        ),
+        "Смещение нужно вернуть на место.": lambda z, b, times: (
+            (z - b[:, None, None]) / times
+        ),
+        "Карта нужна до ReLU.": lambda *given: pale_map(*given).relu(),
+    },
+)
+def pale_map(z: Tensor, b: Tensor, times: float) -> Tensor:
+    """The map of a convolution when its input is divided by a number."""
+    return z / times + (1 - 1 / times) * b.view(-1, 1, 1)
+
+
+@cases(
+    "§11.6",
+    {
+        (60, 64): "Сначала найдите, на сколько k больше половины каналов.",
+        (32, 64): "Ровно половина: отклонения нет.",
+        (25, 100): "Меньше половины — число отрицательное.",
+        (9, 9): "Половина нечётного числа — не целая.",
+        (40, 50): "Отклонений не целое число: не округляйте.",
+    },
+    random_case=lambda rng: (rng.randint(0, 19), rng.randint(20, 60)),
+    mistakes={
+        "Поделено на дисперсию, а нужно на её корень.": lambda k, n: (
+            (k - n / 2) / (n / 4)
+        ),
+        "Стандартное отклонение — не √n, а половина корня.": lambda k, n: (
+            (k - n / 2) / math.sqrt(n)
+        ),
+        "Сколько каналов сверх половины — ещё не в отклонениях.": lambda k, n: (
+            k - n / 2
+        ),
+        "Плюс — когда побед больше половины, минус — когда меньше.": lambda *given: (
+            -above_chance(*given)
+        ),
+    },
+    atol=1e-5,  # of a quotient up to 9 in float32
+)
+def above_chance(k: int, n: int) -> float:
+    """Wins of n fair coins above their mean, in standard deviations."""
+    return (2 * k - n) / math.sqrt(n)
+
+
+def _some_neurons(rng: Random) -> tuple[tuple, tuple]:
+    """As many neurons as inputs; a neuron is spoiled in one place or in none."""
+    rows = [[rng.choice([0.0, -0.5, -2.0]) for _ in range(6)] for _ in range(5)]
+    rows[rng.randrange(5)][rng.randrange(5)] = 0.25
+    biases = [rng.choice([0.0, -1.0, -30.0]) for _ in range(5)]
+    biases[rng.randrange(5)] = 0.5
+    return tuple(tuple(row[:5]) for row in rows), tuple(biases)
+
+
+@cases(
+    "§11.7",
+    {
+        (((-1.0, -2.0), (-3.0, -0.5)), (-1.0, 0.5)): "На нулевом входе от нейрона "
+        "остаётся смещение: положительное переживёт ReLU.",
+        (((-1.0, -1.0), (2.0, -1.0)), (-1.0, 0.5)): "Веса нейрона — строка матрицы, "
+        "а не столбец.",
+        (((-1.0, 0.25, -9.0), (-1.0, -1.0, -1.0)), (-5.0, -5.0)): "Хватит одного "
+        "положительного веса: число на его входе может быть сколь угодно большим.",
+        (((0.0, -1.0), (0.0, 0.0), (-2.0, -2.0)), (0.0, -3.0, -1.0)): "Нулевые веса и "
+        "нулевое смещение положительной суммы тоже не дадут.",
+        (((1.0, 3.0), (2.0, 2.0)), (-9.0, -9.0)): "Отрицательного смещения мало: вход "
+        "может его пересилить.",
+    },
+    lambda weight, bias: (torch.tensor(weight), torch.tensor(bias)),
+    random_case=_some_neurons,
+    mistakes={
+        "Это нейроны, которые могут сработать, а нужны остальные.": (
+            lambda *given: ~always_dead(*given)
+        ),
+    },
+)
+def always_dead(weight: Tensor, bias: Tensor) -> Tensor:
+    """Neurons that no input without negative numbers makes positive."""
+    return torch.cat([weight, bias[:, None]], 1).amax(1) <= 0
+
+
+@cases(
+    "§11.8",
+    {
+        (1, 5, 6, 0.1): "Заливка одна: сосчитайте места, где падение больше t.",
+        (2, 6, 7, 0.0): "Место подходит, если вредны обе заливки.",
+        (3, 3, 3, -0.3): "Ось 0 — заливки, оси 1 и 2 — места.",
+        (2, 5, 4, 9.0): "Так сильно вероятность нигде не упала: ответ 0.",
+        (4, 8, 5, -0.2): "Любая из четырёх — значит все четыре.",
+    },
+    lambda *given: (0.5 * random(*given[:-1], seed=9), given[-1]),
+    given="drops формы ({}, {}, {}), t={}",
+    random_case=lambda rng: (
+        *(rng.randint(2, 3), rng.randint(7, 9), rng.randint(7, 9)),
+        rng.uniform(-0.3, 0),
+    ),
+    mistakes={
+        "Хотя бы при одной заливке — мало, нужно при любой.": lambda drops, t: (
+            (drops > t).any(0).sum().item()
+        ),
+        "Среднее по заливкам прячет ту, при которой место безвредно.": (
+            lambda drops, t: (drops.mean(0) > t).sum().item()
+        ),
+        "Одно и то же место сосчитано по разу на каждую заливку.": lambda drops, t: (
+            (drops > t).sum().item()
+        ),
+        "Отрицательное падение — это рост: знак важен.": lambda drops, t: (
+            harmful_places(drops.abs(), t)
+        ),
+    },
+)
+def harmful_places(drops: Tensor, t: float) -> int:
+    """Places where the least drop over all fillings exceeds t."""
+    return int((drops.amin(0) > t).sum())
+
+
+@cases(
+    "§11.9",
+    {
+        (4, 3): "Свёртка складывает цвета; одно и то же число умножают на три веса.",
+        (3, 5): "Цвета — ось 1, а ось 0 — фильтры.",
+        (1, 1): "Фильтр один, и ядро — один пиксель: осей всё равно четыре.",
+    },
+    lambda F, k: (random(F, 3, k, k, seed=4),),
+    random_case=lambda rng: (3, rng.choice([3, 5, 7])),
+    mistakes={
+        "Это среднее, и ответ втрое слабее.": lambda kernels: kernels.mean(
+            1, keepdim=True
+        ),
+        "Один цвет из трёх — не весь ответ фильтра.": lambda kernels: kernels[:, :1],
+    },
+)
+def grey_kernels(kernels: Tensor) -> Tensor:
+    """Kernels for one channel that give what these give on three equal ones."""
+    return torch.einsum("fcuv->fuv", kernels)[:, None]
+
+
+# --- exercises ------------------------------------------------------------------------
+
 
 @cases(
     "11.1",

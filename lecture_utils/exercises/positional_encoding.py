@@ -10,6 +10,206 @@ from torch import Tensor
 from lecture_utils.exercises.cases import SILENT_HINT, cases, check, random
 from lecture_utils.exercises.expect import SILENT, call, case, expect, expect_form
 
+# --- warm-ups -------------------------------------------------------------------------
+
+
+def _permuted(*order: int) -> tuple[Tensor, Tensor]:
+    return random(len(order), 4, seed=1), torch.tensor(order)
+
+
+@cases(
+    "§10.1",
+    {
+        (1, 2, 0): "Токен 1 стоял на месте 0: его ответ — в строке 0 выхода y.",
+        (0, 1, 2, 3, 4): "Порядок не меняли: и выход менять не надо.",
+        (2, 0, 3, 1): "Переставляют строки целиком: токен — это строка.",
+        (4, 1, 2, 3, 0): "Два токена поменялись местами, остальные стоят на своих.",
+        (3, 5, 0, 2, 1, 4): "Ответ из строки i должен попасть в строку order[i].",
+    },
+    _permuted,
+    random_case=lambda rng: (*rng.sample(range(n := rng.randint(5, 9)), n),),
+    mistakes={
+        "Это та же перестановка ещё раз, а нужна обратная.": lambda y, order: y[order],
+        "Строки стоят в том порядке, в каком подали токены: переставьте их.": (
+            lambda y, order: y
+        ),
+    },
+)
+def in_order(y: Tensor, order: Tensor) -> Tensor:
+    """Rows of the output of attention, put back in the order of the tokens."""
+    return torch.empty_like(y).index_copy_(0, order, y)
+
+
+@cases(
+    "§10.2",
+    {
+        (3, 0, 8): "На месте 0 — синус, и его частота равна 1.",
+        (3, 4, 8): "Косинусы начинаются с места d // 2, снова с пары 0.",
+        (5, 3, 8): "Здесь пара 3: показатель в формуле (3) — −2i/d.",
+        (2, 7, 8): "На последнем месте — косинус самой медленной пары.",
+        (4, 5, 6): "Номер пары — то, что остаётся от j после деления на d // 2.",
+        (0, 3, 4): "В позиции 0 все синусы — нули, все косинусы — единицы.",
+    },
+    random_case=lambda rng: (
+        rng.randint(1, 9),
+        rng.randint(1, 2 * (half := rng.randint(2, 10)) - 1),
+        2 * half,
+    ),
+    mistakes={
+        "Это раскладка парами, а у Marian сначала идут все синусы.": (
+            lambda pos, j, d: marian_number(pos, j // 2 + j % 2 * (d // 2), d)
+        )
+    },
+    atol=1e-5,  # of an angle up to 9 in float32
+)
+def marian_number(pos: int, j: int, d: int) -> float:
+    """One number of the half-split encoding."""
+    half, i = divmod(j, d // 2)
+    return (math.cos if half else math.sin)(pos * 10_000 ** (-2 * i / d))
+
+
+@cases(
+    "§10.3",
+    {
+        (3, 4, 2): (
+            "Пара всего одна, позиции соседние.",
+            "Раскройте квадрат: две длины в квадрате минус удвоенное произведение.",
+        ),
+        (6, 6, 8): "Позиция та же: расстояние — нуль.",
+        (1, 9, 6): "Сумма в формуле (5) — по d/2 парам.",
+        (9, 1, 6): "От перестановки m и n ничего не зависит.",
+        (0, 20, 16): "Важна только разность позиций.",
+    },
+    random_case=lambda rng: (
+        *(rng.randint(0, 9), rng.randint(10, 25)),
+        2 * rng.randint(2, 8),
+    ),
+    mistakes={
+        "Это само расстояние, а нужен его квадрат.": (
+            lambda m, n, d: abs(squared_gap(m, n, d)) ** 0.5
+        ),
+        "Квадрат длины кодировки — d/2, а длин в сумме две.": lambda m, n, d: (
+            squared_gap(m, n, d) - d / 2
+        ),
+        "Это для векторов длины 1, а квадрат длины кодировки — d/2.": lambda m, n, d: (
+            squared_gap(m, n, d) / (d / 2)
+        ),
+    },
+    atol=1e-4,  # of a sum of cosines in float32
+)
+def squared_gap(m: int, n: int, d: int) -> float:
+    """Squared distance between the encodings of two positions."""
+    return 2 * sum(
+        1 - math.cos((m - n) * 10_000 ** (-2 * i / d)) for i in range(d // 2)
+    )
+
+
+@cases(
+    "§10.4",
+    {
+        (0.25, 3): (
+            "Вес пропорционален экспоненте оценки, а она меньше на s·r.",
+            "Значит, вес меньше в exp(s·r) раз: приравняйте это к times.",
+        ),
+        (0.5, 8): "Наклон круче — расстояние короче: на s делят.",
+        (1.0, 10): "Возьмите логарифм отношения весов.",
+        (2.0, 1): "В один раз — это на том же месте: расстояние 0.",
+        (0.125, 2.5): "Наклон меньше — вес падает медленнее: расстояние больше.",
+    },
+    random_case=lambda rng: (rng.uniform(0.2, 2), rng.uniform(1.5, 20)),
+    mistakes={
+        "Логарифм нужен натуральный: в softmax стоит e.": (
+            lambda s, times: math.log2(times) / s
+        ),
+        "Логарифм нужен натуральный, а не десятичный: в softmax стоит e.": (
+            lambda s, times: math.log10(times) / s
+        ),
+        "Расстояние не отрицательно.": lambda s, times: -math.log(times) / s,
+        "Расстояние бывает дробным: не округляйте.": lambda s, times: round(
+            math.log(times) / s
+        ),
+    },
+    atol=1e-5,  # of a quotient up to 20 in float32
+)
+def fading_distance(s: float, times: float) -> float:
+    """Distance at which the weight under ALiBi is so many times smaller."""
+    return math.log(times) / s
+
+
+@cases(
+    "§10.5",
+    {
+        (16, 16, 3, 10): "Новых мест нет: все ответы верны.",
+        (32, 16, 3, 10): (
+            "Сложите верные ответы на виденных местах и на новых.",
+            "Виденных отвечает T − k, новых N − T; на новых верен в среднем один "
+            "ответ из choices.",
+        ),
+        (64, 16, 3, 10): "Новых мест больше, чем виденных.",
+        (20, 5, 4, 2): "Из двух токенов угадывают половину.",
+        (11, 8, 0, 4): "При k = 0 отвечают все места.",
+    },
+    random_case=lambda rng: (
+        *(rng.randint(20, 60), rng.randint(10, 19)),
+        *(rng.randint(1, 9), rng.randint(2, 12)),
+    ),
+    mistakes={
+        "Первые k мест не отвечают: делить надо на N − k.": lambda N, T, k, choices: (
+            (T - k + (N - T) / choices) / N
+        ),
+        "Первые k мест не отвечают: виденных среди ответов T − k.": (
+            lambda N, T, k, choices: (T + (N - T) / choices) / N
+        ),
+        "На новых местах сеть тоже иногда права: угадывает.": (
+            lambda N, T, k, choices: (T - k) / (N - k)
+        ),
+    },
+)
+def expected_accuracy(N: int, T: int, k: int, choices: int) -> float:
+    """Accuracy of a net that copies where it has trained and guesses elsewhere."""
+    return (T - k + (N - T) / choices) / (N - k)
+
+
+def _two_patches(*places: int) -> tuple[Tensor, tuple, tuple]:
+    s = random(12, seed=5).tanh()
+    s[0] = 1
+    return s, places[:2], places[2:]
+
+
+@cases(
+    "§10.6",
+    {
+        (4, 4, 4, 4): "Патч похож на себя полностью: сходство 1.",
+        (3, 6, 0, 2): (
+            "Части склеены, поэтому их произведения складываются.",
+            "Складываются и квадраты длин: от суммы сходств остаётся половина.",
+        ),
+        (2, 7, 2, 1): "Строка та же, её часть похожа полностью: s[0] = 1.",
+        (1, 3, 6, 3): "Строки 1 и 6 — в пяти шагах: знак разности не важен.",
+        (2, 8, 7, 5): "Номера с одной оси сравнивают между собой.",
+    },
+    _two_patches,
+    random_case=lambda rng: (*(rng.randint(0, 11) for _ in range(4)),),
+    mistakes={
+        "Части склеены, а не перемножены.": lambda *given: (
+            _by_axis(*given).prod().item()
+        ),
+        "Это сумма косинусов, а косинус больше 1 не бывает.": lambda *given: (
+            _by_axis(*given).sum().item()
+        ),
+    },
+)
+def patch_similarity(s: Tensor, first: tuple, second: tuple) -> float:
+    """Cosine of two encodings of places, rows and columns half of the vector each."""
+    return _by_axis(s, first, second).mean().item()
+
+
+def _by_axis(s: Tensor, first: tuple, second: tuple) -> Tensor:
+    return s[[abs(a - b) for a, b in zip(first, second, strict=True)]]
+
+
+# --- exercises ------------------------------------------------------------------------
+
 
 @cases(
     "10.1",

@@ -11,6 +11,248 @@ from torch import nn
 
 from tests.answers import right, wrong
 
+# --- §11.1 ----------------------------------------------------------------------------
+
+right(
+    "§11.1",
+    permuted=lambda kernel: kernel.permute(3, 2, 0, 1),
+    moved=lambda kernel: kernel.movedim((2, 3), (1, 0)).contiguous(),
+    transposed_twice=lambda kernel: kernel.transpose(0, 3).transpose(1, 2).mT,
+)
+wrong(
+    "§11.1",
+    all_axes_back=lambda kernel: kernel.permute(3, 2, 1, 0),
+    channels_swapped=lambda kernel: kernel.permute(2, 3, 0, 1),
+    only_outputs_first=lambda kernel: kernel.movedim(-1, 0),
+    reshaped=lambda kernel: kernel.reshape(*kernel.shape[:1:-1], *kernel.shape[:2]),
+    mirrored=lambda kernel: kernel.permute(3, 2, 0, 1).flip(2, 3),
+    rotated=lambda kernel: kernel.permute(3, 2, 0, 1).rot90(1, (2, 3)),
+    as_it_is=lambda kernel: kernel,
+    back_to_keras=lambda kernel: kernel.permute(2, 3, 1, 0),
+)
+
+# --- §11.2 ----------------------------------------------------------------------------
+
+
+@right("§11.2")
+def worst_by_torch(K):
+    p = F.one_hot(torch.tensor([1]), K).to(torch.get_default_dtype())
+    return F.cross_entropy(p, torch.tensor([0]))
+
+
+right(
+    "§11.2",
+    by_formula=lambda K: math.log(math.e + K - 1),
+    by_shares=lambda K: -math.log(1 / (math.e + K - 1)),
+)
+wrong(
+    "§11.2",
+    least=lambda K: math.log(math.e + K - 1) - 1,
+    without_the_right_class=lambda K: math.log(math.e + K - 2),
+    all_other_classes=lambda K: math.log(math.e + K),
+    equal_chances=lambda K: math.log(K),
+    of_ten=lambda K: math.log(math.e + 9),
+    plus_one=lambda K: math.log(math.e + K - 1) + 1,
+    binary=lambda K: math.log2(math.e + K - 1),
+    once=lambda K: float("inf"),
+    the_others_sure=lambda K: math.log(1 + (K - 1) * math.e),
+    without_logarithm=lambda K: 1 / (math.e + K - 1),
+    negative=lambda K: -math.log(math.e + K - 1),
+)
+
+# --- §11.3 ----------------------------------------------------------------------------
+
+right(
+    "§11.3",
+    by_division=lambda n, C, H, W: n % (H * W) * C + n // (H * W),
+    by_table=lambda n, C, H, W: (
+        torch.arange(C * H * W).view(C, H, W).permute(1, 2, 0).flatten() == n
+    ).nonzero(),
+    by_axes=lambda n, C, H, W: (
+        (n // W % H * W + n % W) * C + torch.tensor(n // (H * W))
+    ),
+)
+wrong(
+    "§11.3",
+    same=lambda n, C, H, W: n,
+    back=lambda n, C, H, W: n % C * H * W + n // C,
+    columns_first=lambda n, C, H, W: (n % W * H + n // W % H) * C + n // (H * W),
+    channel_by_width=lambda n, C, H, W: n % W * C + n // W,
+    channel_by_height=lambda n, C, H, W: n % H * C + n // H,
+    without_channel=lambda n, C, H, W: n % (H * W) * C,
+    channel_only=lambda n, C, H, W: n % (H * W) + n // (H * W),
+    counted_from_one=lambda n, C, H, W: n % (H * W) * C + n // (H * W) + 1,
+    rows_of_height=lambda n, C, H, W: (n // W % H * H + n % W) * C + n // (H * W),
+    by_two_divisions=lambda n, C, H, W: n % (H * W) * C + n / (H * W),
+)
+
+# --- §11.4 ----------------------------------------------------------------------------
+
+
+@right("§11.4")
+def on_empty_by_convolution(b1, weight, b2):
+    k = weight.shape[-1]
+    x = b1.clamp(min=0).view(1, -1, 1, 1).expand(1, -1, 2 * k, 2 * k)
+    return F.conv2d(F.max_pool2d(x, 2), weight, b2)[0, :, 0, 0]
+
+
+right(
+    "§11.4",
+    by_sums=lambda b1, weight, b2: weight.sum((2, 3)) @ b1.relu() + b2,
+    weighted=lambda b1, weight, b2: (
+        (weight * b1.relu()[:, None, None]).sum((1, 2, 3)) + b2
+    ),
+)
+wrong(
+    "§11.4",
+    without_relu=lambda b1, weight, b2: weight.sum((2, 3)) @ b1 + b2,
+    without_b2=lambda b1, weight, b2: weight.sum((2, 3)) @ b1.relu(),
+    b2_only=lambda b1, weight, b2: b2,
+    after_relu=lambda b1, weight, b2: (weight.sum((2, 3)) @ b1.relu() + b2).relu(),
+    averaged=lambda b1, weight, b2: weight.mean((2, 3)) @ b1.relu() + b2,
+    centre_only=lambda b1, weight, b2: (
+        weight[:, :, weight.shape[2] // 2, weight.shape[3] // 2] @ b1.relu() + b2
+    ),
+    axes_swapped=lambda b1, weight, b2: b1.relu() @ weight.sum((2, 3)) + b2,
+    sum_of_all=lambda b1, weight, b2: weight.sum((1, 2, 3)) * b1.relu().sum() + b2,
+    as_if_zero=lambda b1, weight, b2: 0 * b2,
+    relu_of_weights=lambda b1, weight, b2: weight.relu().sum((2, 3)) @ b1.relu() + b2,
+    as_map=lambda b1, weight, b2: (weight.sum((2, 3)) @ b1.relu() + b2)[:, None, None],
+)
+
+# --- §11.5 ----------------------------------------------------------------------------
+
+right(
+    "§11.5",
+    subtracted=lambda z, b, times: (z - b[:, None, None]) / times + b[:, None, None],
+    by_channel=lambda z, b, times: torch.stack(
+        [z[c] / times + b[c] - b[c] / times for c in range(len(b))]
+    ),
+    last_axis=lambda z, b, times: ((z.movedim(0, -1) - b) / times + b).movedim(-1, 0),
+)
+wrong(
+    "§11.5",
+    all_divided=lambda z, b, times: z / times,
+    bias_twice=lambda z, b, times: z / times + b[:, None, None],
+    bias_lost=lambda z, b, times: (z - b[:, None, None]) / times,
+    by_columns=lambda z, b, times: (z - b) / times + b,
+    by_rows=lambda z, b, times: (z - b[:, None]) / times + b[:, None],
+    bias_subtracted=lambda z, b, times: z / times - b[:, None, None],
+    added_first=lambda z, b, times: (z + b[:, None, None]) / times - b[:, None, None],
+    multiplied=lambda z, b, times: (z - b[:, None, None]) * times + b[:, None, None],
+    unchanged=lambda z, b, times: z,
+    after_relu=lambda z, b, times: (
+        (z - b[:, None, None]) / times + b[:, None, None]
+    ).relu(),
+    mean_bias=lambda z, b, times: (z - b.mean()) / times + b.mean(),
+    sign_of_rest=lambda z, b, times: z / times + b[:, None, None] / times,
+)
+
+# --- §11.6 ----------------------------------------------------------------------------
+
+right(
+    "§11.6",
+    by_formula=lambda k, n: (k - n / 2) / (n**0.5 / 2),
+    by_shares=lambda k, n: (k / n - 0.5) / math.sqrt(0.25 / n),
+    by_coins=lambda k, n: (
+        torch.tensor([1.0] * k + [-1.0] * (n - k)).sum() / torch.tensor(n).sqrt()
+    ),
+)
+wrong(
+    "§11.6",
+    share=lambda k, n: k / n,
+    by_variance=lambda k, n: (k - n / 2) / (n / 4),
+    by_root=lambda k, n: (k - n / 2) / n**0.5,
+    by_count=lambda k, n: (k - n / 2) / n,
+    excess=lambda k, n: k - n / 2,
+    modulus=lambda k, n: abs(k - n / 2) / (n**0.5 / 2),
+    from_zero=lambda k, n: k / (n**0.5 / 2),
+    from_all=lambda k, n: (k - n) / (n**0.5 / 2),
+    other_sign=lambda k, n: (n / 2 - k) / (n**0.5 / 2),
+    whole_half=lambda k, n: (k - n // 2) / (n**0.5 / 2),
+    root_of_half=lambda k, n: (k - n / 2) / (n / 2) ** 0.5,
+    rounded=lambda k, n: round((k - n / 2) / (n**0.5 / 2)),
+)
+
+# --- §11.7 ----------------------------------------------------------------------------
+
+right(
+    "§11.7",
+    by_signs=lambda weight, bias: (weight <= 0).all(1) & (bias <= 0),
+    by_largest=lambda weight, bias: (weight.amax(1) <= 0).logical_and(~(bias > 0)),
+    by_loop=lambda weight, bias: torch.tensor(
+        [
+            max(*row, b) <= 0
+            for row, b in zip(weight.tolist(), bias.tolist(), strict=True)
+        ]
+    ),
+)
+wrong(
+    "§11.7",
+    weights_only=lambda weight, bias: (weight <= 0).all(1),
+    bias_only=lambda weight, bias: bias <= 0,
+    strict=lambda weight, bias: (weight < 0).all(1) & (bias < 0),
+    strict_bias=lambda weight, bias: (weight <= 0).all(1) & (bias < 0),
+    any_weight=lambda weight, bias: (weight <= 0).any(1) & (bias <= 0),
+    by_columns=lambda weight, bias: (weight <= 0).all(0) & (bias <= 0),
+    by_sum=lambda weight, bias: (weight.sum(1) <= 0) & (bias <= 0),
+    by_sum_with_bias=lambda weight, bias: weight.sum(1) + bias <= 0,
+    living=lambda weight, bias: ~((weight <= 0).all(1) & (bias <= 0)),
+    either=lambda weight, bias: (weight <= 0).all(1) | (bias <= 0),
+    numbers=lambda weight, bias: ((weight <= 0).all(1) & (bias <= 0)).nonzero()[:, 0],
+    zeros_and_ones=lambda weight, bias: ((weight <= 0).all(1) & (bias <= 0)).long(),
+    zero_weights=lambda weight, bias: (weight == 0).all(1) & (bias <= 0),
+)
+
+# --- §11.8 ----------------------------------------------------------------------------
+
+right(
+    "§11.8",
+    by_all=lambda drops, t: (drops > t).all(0).sum(),
+    by_least=lambda drops, t: (drops.min(0).values > t).sum().item(),
+    by_product=lambda drops, t: (drops > t).long().prod(0).count_nonzero(),
+)
+wrong(
+    "§11.8",
+    any_filling=lambda drops, t: (drops > t).any(0).sum(),
+    every_filling_apart=lambda drops, t: (drops > t).sum(),
+    in_the_mean=lambda drops, t: (drops.mean(0) > t).sum(),
+    first_filling=lambda drops, t: (drops[0] > t).sum(),
+    least_of_counts=lambda drops, t: (drops > t).sum((1, 2)).min(),
+    whole_rows=lambda drops, t: (drops > t).all(1).sum(),
+    whole_columns=lambda drops, t: (drops > t).all(2).sum(),
+    by_modulus=lambda drops, t: (drops.abs() > t).all(0).sum(),
+    harmless=lambda drops, t: (drops < t).all(0).sum(),
+    in_sum=lambda drops, t: (drops.sum(0) > t).sum(),
+    share=lambda drops, t: (drops > t).all(0).double().mean(),
+    map=lambda drops, t: (drops > t).all(0),
+)
+
+# --- §11.9 ----------------------------------------------------------------------------
+
+right(
+    "§11.9",
+    summed=lambda kernels: kernels.sum(1, keepdim=True),
+    by_colour=lambda kernels: kernels[:, :1] + kernels[:, 1:2] + kernels[:, 2:],
+    three_means=lambda kernels: 3 * kernels.mean(1)[:, None],
+)
+wrong(
+    "§11.9",
+    averaged=lambda kernels: kernels.mean(1, keepdim=True),
+    first_colour=lambda kernels: kernels[:, :1],
+    brightness=lambda kernels: (
+        kernels * torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
+    ).sum(1, keepdim=True),
+    three_axes=lambda kernels: kernels.sum(1),
+    over_filters=lambda kernels: kernels.sum(0, keepdim=True),
+    over_filters_moved=lambda kernels: kernels.sum(0)[:, None],
+    over_rows=lambda kernels: kernels.sum(2, keepdim=True),
+    lengths=lambda kernels: kernels.norm(dim=1, keepdim=True),
+    largest=lambda kernels: kernels.amax(1, keepdim=True),
+    moduli=lambda kernels: kernels.abs().sum(1, keepdim=True),
+    reshaped=lambda kernels: kernels.reshape(-1, 1, *kernels.shape[2:])[: len(kernels)],
+)
+
 # --- 11.1 -----------------------------------------------------------------------------
 
 

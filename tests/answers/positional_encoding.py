@@ -26,6 +26,193 @@ def _halves(positions, d):
     return torch.cat([angles.sin(), angles.cos()], dim=-1)
 
 
+# --- §10.1 ----------------------------------------------------------------------------
+
+
+@right("§10.1")
+def put_back(y, order):
+    result = torch.zeros_like(y)
+    for row, n in zip(y, order.tolist(), strict=True):
+        result[n] = row
+    return result
+
+
+right(
+    "§10.1",
+    inverse=lambda y, order: y[order.argsort()],
+    by_matrix=lambda y, order: (order == torch.arange(len(order))[:, None]).to(y) @ y,
+)
+wrong(
+    "§10.1",
+    permuted_again=lambda y, order: y[order],
+    permuted_twice=lambda y, order: y[order][order],
+    as_it_is=lambda y, order: y,
+    reversed=lambda y, order: y.flip(0),
+    columns=lambda y, order: y[:, order.argsort() % y.shape[1]],
+    counted_from_one=lambda y, order: y[order.argsort() - 1],
+    sorted_numbers=lambda y, order: y.sort(0).values,
+    averaged=lambda y, order: y.mean(0).expand_as(y),
+    falling=lambda y, order: y[order.argsort(descending=True)],
+)
+
+# --- §10.2 ----------------------------------------------------------------------------
+
+
+@right("§10.2")
+def one_number(
+    pos, j, d, *, pair=lambda j, d: j % (d // 2), two=2, waves=(math.sin, math.cos)
+):
+    """The right number, or one with a single named mistake."""
+    angle = pos / 10_000 ** (two * pair(j, d) / d)
+    return waves[j >= d // 2](angle)
+
+
+right("§10.2", of_table=lambda pos, j, d: _halves(torch.tensor(pos), d)[j])
+wrong(
+    "§10.2",
+    pairs=lambda pos, j, d: _pairs(torch.tensor(pos), d)[j],
+    cosines_first=partial(one_number, waves=(math.cos, math.sin)),
+    sines_only=partial(one_number, waves=(math.sin, math.sin)),
+    without_two=partial(one_number, two=1),
+    place_as_pair=partial(one_number, pair=lambda j, d: j),
+    half_the_place=partial(one_number, pair=lambda j, d: j // 2),
+    from_the_first_cosine=lambda pos, j, d: (math.sin if j <= d // 2 else math.cos)(
+        pos / 10_000 ** (2 * (j % (d // 2)) / d)
+    ),
+    without_d=lambda pos, j, d: one_number(pos, j, d, two=2 * d),
+    in_degrees=lambda pos, j, d: one_number(math.radians(pos), j, d),
+    rising_frequency=lambda pos, j, d: one_number(pos, j, d, two=-2),
+    as_tensor2tensor=lambda pos, j, d: one_number(pos, j, d, two=2 * d / (d - 1.999)),
+)
+
+# --- §10.3 ----------------------------------------------------------------------------
+
+
+@right("§10.3")
+def gap(m, n, d, *, lengths=2, twice=2, difference=lambda m, n: m - n):
+    """The right square, or one with a single named mistake."""
+    cosines = torch.cos(difference(m, n) * _frequencies(d))
+    return lengths * d / 2 - twice * cosines.sum()
+
+
+right(
+    "§10.3",
+    of_table=lambda m, n, d: (
+        (_halves(torch.tensor(m), d) - _halves(torch.tensor(n), d)).square().sum()
+    ),
+    by_half_angles=lambda m, n, d: (
+        4 * (_frequencies(d) * (m - n) / 2).sin().square().sum().item()
+    ),
+)
+wrong(
+    "§10.3",
+    distance=lambda m, n, d: gap(m, n, d).clamp(min=0).sqrt(),
+    product_once=partial(gap, twice=1),
+    one_length=partial(gap, lengths=1),
+    product=lambda m, n, d: d / 2 - gap(m, n, d) / 2,
+    of_unit_vectors=lambda m, n, d: gap(m, n, d) / (d / 2),
+    added=partial(gap, twice=-2),
+    of_sum=partial(gap, difference=lambda m, n: m + n),
+    all_dimensions=lambda m, n, d: (
+        2 * d - 2 * torch.cos((m - n) * 10_000 ** (-torch.arange(d) / d)).sum()
+    ),
+    of_positions=lambda m, n, d: (m - n) ** 2,
+    mean=lambda m, n, d: gap(m, n, d) / d,
+    length_d=partial(gap, lengths=4),
+)
+
+# --- §10.4 ----------------------------------------------------------------------------
+
+right(
+    "§10.4",
+    by_formula=lambda s, times: math.log(times) / s,
+    by_tensors=lambda s, times: -(1 / torch.tensor(float(times))).log() / s,
+)
+wrong(
+    "§10.4",
+    half_life=lambda s, times: math.log(2) / s,
+    binary=lambda s, times: math.log2(times) / s,
+    decimal=lambda s, times: math.log10(times) / s,
+    quotient=lambda s, times: times / s,
+    multiplied=lambda s, times: math.log(times) * s,
+    negative=lambda s, times: -math.log(times) / s,
+    without_softmax=lambda s, times: (times - 1) / s,
+    rounded=lambda s, times: round(math.log(times) / s),
+    rounded_up=lambda s, times: math.ceil(math.log(times) / s),
+    of_one=lambda s, times: 1 / (s * times),
+    exponent=lambda s, times: math.exp(-s * times),
+)
+
+# --- §10.5 ----------------------------------------------------------------------------
+
+right(
+    "§10.5",
+    by_formula=lambda N, T, k, choices: (T - k + (N - T) / choices) / (N - k),
+    place_by_place=lambda N, T, k, choices: (
+        sum(1 if p < T else 1 / choices for p in range(k, N)) / (N - k)
+    ),
+    by_shares=lambda N, T, k, choices: torch.where(
+        torch.arange(N) < T, 1.0, 1 / choices
+    )[k:].mean(),
+)
+wrong(
+    "§10.5",
+    all_places_below=lambda N, T, k, choices: (T - k + (N - T) / choices) / N,
+    all_places_answer=lambda N, T, k, choices: (T + (N - T) / choices) / N,
+    seen_without_k=lambda N, T, k, choices: (T + (N - T) / choices) / (N - k),
+    never_guesses=lambda N, T, k, choices: (T - k) / (N - k),
+    guesses_all=lambda N, T, k, choices: 1 / choices,
+    mean_of_two=lambda N, T, k, choices: (1 + 1 / choices) / 2,
+    guesses_the_rest=lambda N, T, k, choices: (
+        (T - k + (N - T) / (choices - 1)) / (N - k)
+    ),
+    one_more_seen=lambda N, T, k, choices: (
+        (T + 1 - k + (N - T - 1) / choices) / (N - k)
+    ),
+    k_new_places_less=lambda N, T, k, choices: (
+        (T - k + (N - T - k) / choices) / (N - k)
+    ),
+    counted=lambda N, T, k, choices: T - k + (N - T) / choices,
+    whole=lambda N, T, k, choices: (T - k + (N - T) // choices) / (N - k),
+)
+
+# --- §10.6 ----------------------------------------------------------------------------
+
+
+@right("§10.6")
+def alike(s, first, second, *, join=lambda rows, columns: (rows + columns) / 2):
+    """The right cosine, or one with a single named mistake."""
+    return join(s[abs(first[0] - second[0])], s[abs(first[1] - second[1])])
+
+
+@right("§10.6")
+def alike_by_index(s, first, second):
+    return s[(torch.tensor(first) - torch.tensor(second)).abs()].mean()
+
+
+wrong(
+    "§10.6",
+    product=partial(alike, join=lambda rows, columns: rows * columns),
+    sum=partial(alike, join=lambda rows, columns: rows + columns),
+    rows_only=partial(alike, join=lambda rows, columns: rows),
+    columns_only=partial(alike, join=lambda rows, columns: columns),
+    smaller=partial(alike, join=min),
+    larger=partial(alike, join=max),
+    root_of_squares=partial(alike, join=torch.hypot),
+    geometric=partial(alike, join=lambda rows, columns: (rows * columns).abs().sqrt()),
+    with_sign=lambda s, first, second: (
+        (s[first[0] - second[0]] + s[first[1] - second[1]]) / 2
+    ),
+    of_path=lambda s, first, second: s[
+        abs(first[0] - second[0]) + abs(first[1] - second[1])
+    ],
+    of_straight_line=lambda s, first, second: s[round(math.dist(first, second))],
+    row_with_column=lambda s, first, second: alike(s, first, second[::-1]),
+    of_own_axes=lambda s, first, second: (
+        (s[abs(first[0] - first[1])] + s[abs(second[0] - second[1])]) / 2
+    ),
+)
+
 # --- 10.1 -----------------------------------------------------------------------------
 
 

@@ -7,6 +7,273 @@ import torch
 
 from tests.answers import right, wrong
 
+# --- §12.1 ----------------------------------------------------------------------------
+
+
+@right("§12.1")
+def corner(
+    t, width, *, first=1, side=14, across=lambda width: width // 14, order=(0, 1)
+):
+    """The right place, or one with a single named mistake."""
+    place = divmod(t - first, across(width))
+    return side * place[order[0]], side * place[order[1]]
+
+
+@right("§12.1")
+def corner_by_counting(t, width):
+    corners = [(i, j) for i in range(0, 9999, 14) for j in range(0, width, 14)]
+    return list(corners[t - 1])
+
+
+@wrong("§12.1")
+def corner_of_shifted_column_only(t, width):
+    return t // (width // 14) * 14, (t - 1) % (width // 14) * 14
+
+
+wrong(
+    "§12.1",
+    class_token_counted=partial(corner, first=0),
+    two_less=partial(corner, first=2),
+    column_first=partial(corner, order=(1, 0)),
+    in_patches=partial(corner, side=1),
+    table_of_37=partial(corner, across=lambda width: 37),
+    patch_16=lambda t, width: corner(t, width, side=16),
+    by_pixels=lambda t, width: divmod(14 * (t - 1), width),
+    row_only_scaled=lambda t, width: (corner(t, width)[0], (t - 1) % (width // 14)),
+    centre=lambda t, width: tuple(place + 7 for place in corner(t, width)),
+    last_pixel=lambda t, width: tuple(place + 13 for place in corner(t, width)),
+    one_patch_more=partial(corner, across=lambda width: width // 14 + 1),
+)
+
+# --- §12.2 ----------------------------------------------------------------------------
+
+right(
+    "§12.2",
+    by_norms=lambda x, branch, scale: (scale * branch).norm(dim=-1) / x.norm(dim=-1),
+    by_matrix=lambda x, branch, scale: (
+        torch.linalg.vector_norm(branch @ scale.diag(), dim=2)
+        / x.square().sum(-1).sqrt()
+    ),
+)
+wrong(
+    "§12.2",
+    without_scale=lambda x, branch, scale: branch.norm(dim=-1) / x.norm(dim=-1),
+    of_the_sum=lambda x, branch, scale: (
+        (x + scale * branch).norm(dim=-1) / x.norm(dim=-1)
+    ),
+    to_the_sum=lambda x, branch, scale: (
+        (scale * branch).norm(dim=-1) / (x + scale * branch).norm(dim=-1)
+    ),
+    over_tokens=lambda x, branch, scale: (scale * branch).norm(dim=1) / x.norm(dim=1),
+    over_all=lambda x, branch, scale: (scale * branch).norm() / x.norm(),
+    upside_down=lambda x, branch, scale: x.norm(dim=-1) / (scale * branch).norm(dim=-1),
+    squares=lambda x, branch, scale: (
+        (scale * branch).square().sum(-1) / x.square().sum(-1)
+    ),
+    moduli=lambda x, branch, scale: (scale * branch).abs().sum(-1) / x.abs().sum(-1),
+    by_channel=lambda x, branch, scale: (scale * branch / x).norm(dim=-1),
+    product_of_lengths=lambda x, branch, scale: (
+        scale.norm() * branch.norm(dim=-1) / x.norm(dim=-1)
+    ),
+    mean_scale=lambda x, branch, scale: (
+        scale.mean() * branch.norm(dim=-1) / x.norm(dim=-1)
+    ),
+    scaled_twice=lambda x, branch, scale: (
+        (scale * branch).norm(dim=-1) / (scale * x).norm(dim=-1)
+    ),
+)
+
+# --- §12.3 ----------------------------------------------------------------------------
+
+
+@right("§12.3")
+def ratio(box, *, unit=1000, area=lambda w, h: w * h, answer=lambda share: 1 / share):
+    """The right ratio, or one with a single named mistake."""
+    x1, y1, x2, y2 = box
+    return answer(area((x2 - x1) / unit, (y2 - y1) / unit))
+
+
+right(
+    "§12.3",
+    by_tensors=lambda box: (
+        1e6 / torch.tensor([box[2] - box[0], box[3] - box[1]]).prod()
+    ),
+)
+wrong(
+    "§12.3",
+    share=partial(ratio, answer=lambda share: share),
+    without_thousandths=partial(ratio, unit=1),
+    in_percent=partial(ratio, unit=100),
+    divided_once=partial(ratio, area=lambda w, h: 1000 * w * h),
+    corner_as_size=lambda box: ratio((0, 0, *box[2:])),
+    width_only=partial(ratio, area=lambda w, h: w),
+    height_only=partial(ratio, area=lambda w, h: h),
+    half_perimeter=partial(ratio, area=lambda w, h: w + h),
+    root=partial(ratio, area=lambda w, h: (w * h) ** 0.5),
+    to_the_rest=partial(ratio, answer=lambda share: 1 / max(1 - share, 1e-9)),
+    coordinates_mixed=lambda box: ratio((box[0], box[2], box[1], box[3])),
+    pixels_included=partial(ratio, area=lambda w, h: (w + 0.001) * (h + 0.001)),
+    one=lambda box: 1.0,
+)
+
+# --- §12.4 ----------------------------------------------------------------------------
+
+right(
+    "§12.4",
+    product=lambda a: ((1 + a) / 2).prod(),
+    block_by_block=lambda a: math.prod(0.5 * float(part) + 0.5 for part in a),
+    by_powers=lambda a: (1 + a).prod().item() / 2 ** len(a),
+)
+wrong(
+    "§12.4",
+    without_residual=lambda a: a.prod(),
+    residual_only=lambda a: 0.5 ** len(a),
+    without_halves=lambda a: (1 + a).prod(),
+    half_once=lambda a: (1 + a).prod() / 2,
+    half_at_the_end=lambda a: (1 + a.prod()) / 2,
+    mean=lambda a: ((1 + a) / 2).mean(),
+    of_mean=lambda a: ((1 + a.mean()) / 2) ** len(a),
+    last_block=lambda a: (1 + a[-1]) / 2,
+    sum=lambda a: ((1 + a) / 2).sum(),
+    half_of_attention=lambda a: (a / 2).prod(),
+    given_away=lambda a: 1 - ((1 + a) / 2).prod(),
+    all_blocks=lambda a: ((1 + a) / 2).cumprod(0),
+)
+
+# --- §12.5 ----------------------------------------------------------------------------
+
+
+@right("§12.5")
+def window(
+    k, *, far=math.hypot, half=lambda k: k // 2, weigh=lambda d: sum(d) / len(d)
+):
+    """The right distance, or one with a single named mistake."""
+    steps = range(-half(k), half(k) + 1)
+    return weigh([far(i, j) for i in steps for j in steps])
+
+
+@right("§12.5")
+def window_by_places(k):
+    places = torch.cartesian_prod(*[torch.arange(k) * 1.0] * 2)
+    return torch.cdist(places, places[[k * k // 2]]).mean()
+
+
+wrong(
+    "§12.5",
+    by_streets=partial(window, far=lambda i, j: abs(i) + abs(j)),
+    by_king=partial(window, far=lambda i, j: max(abs(i), abs(j))),
+    squares=partial(window, far=lambda i, j: i * i + j * j),
+    root_of_mean_square=lambda k: window(k, far=lambda i, j: i * i + j * j) ** 0.5,
+    without_own=partial(window, weigh=lambda d: sum(d) / max(len(d) - 1, 1)),
+    in_one_row=lambda k: window(k, far=lambda i, j: abs(i)),
+    whole_k_aside=partial(window, half=lambda k: k),
+    one_patch_less=partial(window, half=lambda k: k // 2 - 1 if k > 1 else 0),
+    summed=partial(window, weigh=sum),
+    farthest=partial(window, weigh=max),
+    half_the_side=lambda k: k / 2,
+    steps_halved=lambda k: (k - 1) / 2,
+    from_the_corner=lambda k: (
+        sum(math.hypot(i, j) for i in range(k) for j in range(k)) / k**2
+    ),
+    by_side=partial(window, weigh=lambda d: sum(d) / len(d) ** 0.5),
+)
+
+# --- §12.6 ----------------------------------------------------------------------------
+
+right(
+    "§12.6",
+    of_squares=lambda s, k: (s[:k] ** 2).sum() / (s**2).sum(),
+    of_norms=lambda s, k: (s[:k].norm() / s.norm()) ** 2,
+    by_list=lambda s, k: (
+        sum(v * v for v in s.tolist()[:k]) / sum(v * v for v in s.tolist())
+    ),
+)
+wrong(
+    "§12.6",
+    of_lengths=lambda s, k: s[:k].sum() / s.sum(),
+    of_norms_alone=lambda s, k: s[:k].norm() / s.norm(),
+    one_more=lambda s, k: (s[: k + 1] ** 2).sum() / (s**2).sum(),
+    one_less=lambda s, k: (s[: k - 1] ** 2).sum() / (s**2).sum(),
+    without_the_first=lambda s, k: (s[1 : k + 1] ** 2).sum() / (s**2).sum(),
+    the_kth=lambda s, k: s[k - 1] ** 2 / (s**2).sum(),
+    number_k=lambda s, k: s[min(k, len(s) - 1)] ** 2 / (s**2).sum(),
+    the_rest=lambda s, k: (s[k:] ** 2).sum() / (s**2).sum(),
+    not_divided=lambda s, k: (s[:k] ** 2).sum(),
+    square_of_sum=lambda s, k: s[:k].sum() ** 2 / s.sum() ** 2,
+    by_count=lambda s, k: k / len(s),
+    means=lambda s, k: (s[:k] ** 2).mean() / (s**2).mean(),
+    fourth_powers=lambda s, k: (s[:k] ** 4).sum() / (s**4).sum(),
+    of_the_last=lambda s, k: (s[-k:] ** 2).sum() / (s**2).sum(),
+)
+
+# --- §12.7 ----------------------------------------------------------------------------
+
+right(
+    "§12.7",
+    by_formula=lambda rows, columns: (rows + columns - 2) / (rows * columns - 1),
+    by_rest=lambda rows, columns: 1 - (rows - 1) * (columns - 1) / (rows * columns - 1),
+    by_tensors=lambda rows, columns: (
+        (torch.tensor([rows, columns]) - 1.0).sum() / (rows * columns - 1)
+    ),
+)
+wrong(
+    "§12.7",
+    nothing_subtracted=lambda rows, columns: (rows + columns) / (rows * columns),
+    all_of_the_table=lambda rows, columns: (rows + columns - 2) / (rows * columns),
+    one_subtracted=lambda rows, columns: (rows + columns - 1) / (rows * columns),
+    one_less_twice=lambda rows, columns: (rows + columns - 1) / (rows * columns - 1),
+    none_above=lambda rows, columns: (rows + columns) / (rows * columns - 1),
+    two_below=lambda rows, columns: (rows + columns - 2) / max(rows * columns - 2, 1),
+    rest=lambda rows, columns: (rows - 1) * (columns - 1) / (rows * columns - 1),
+    rows_only=lambda rows, columns: (rows - 1) / (rows * columns - 1),
+    product=lambda rows, columns: 1 / (rows * columns),
+    whole=lambda rows, columns: (rows + columns - 2) // (rows * columns - 1),
+    nothing=lambda rows, columns: 0.0,
+)
+
+# --- §12.8 ----------------------------------------------------------------------------
+
+
+@right("§12.8")
+def loud(
+    tokens,
+    times,
+    *,
+    size=lambda tokens: tokens.norm(dim=1),
+    usual=torch.median,
+    share=lambda loud: loud.double().mean(),
+):
+    """The right share, or one with a single named mistake."""
+    sizes = size(tokens)
+    return share(sizes > times * usual(sizes))
+
+
+@right("§12.8")
+def loud_by_list(tokens, times):
+    norms = sorted(math.hypot(*row) for row in tokens.tolist())
+    return sum(n > times * norms[len(norms) // 2] for n in norms) / len(norms)
+
+
+wrong(
+    "§12.8",
+    of_mean=partial(loud, usual=torch.mean),
+    of_largest=partial(loud, usual=torch.max),
+    of_smallest=partial(loud, usual=torch.min),
+    squares=partial(loud, size=lambda tokens: tokens.square().sum(1)),
+    of_channels=partial(loud, size=lambda tokens: tokens.norm(dim=0)),
+    largest_numbers=partial(loud, size=lambda tokens: tokens.abs().amax(1)),
+    moduli=partial(loud, size=lambda tokens: tokens.abs().sum(1)),
+    sums=partial(loud, size=lambda tokens: tokens.sum(1)),
+    counted=partial(loud, share=lambda loud: loud.sum()),
+    in_percent=partial(loud, share=lambda loud: 100 * loud.double().mean()),
+    usual_ones=partial(loud, share=lambda loud: 1 - loud.double().mean()),
+    times_alone=partial(loud, usual=lambda sizes: 1),
+    of_any=partial(loud, share=lambda loud: loud.any().double()),
+    without_times=lambda tokens, times: loud(tokens, 1),
+    of_rest=partial(loud, share=lambda loud: loud.sum() / max((~loud).sum(), 1)),
+    of_numbers=partial(loud, size=lambda tokens: tokens.abs().flatten()),
+)
+
 # --- 12.1 -----------------------------------------------------------------------------
 
 
