@@ -1,13 +1,282 @@
 """Answers to the exercises of notebook 03: right ones, and mistakes students make."""
 
 import copy
+import math
 from functools import partial
+from itertools import accumulate
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from tests.answers import right, wrong
+
+# --- §3.1 -----------------------------------------------------------------------------
+
+
+@right("§3.1")
+def order_one_by_one(order, channels):
+    weight = torch.zeros(len(order), channels, 1, 1)
+    for f, c in enumerate(order):
+        weight[f, c] = 1
+    return weight
+
+
+right(
+    "§3.1",
+    by_one_hot=lambda order, channels: (
+        F.one_hot(torch.tensor(order), channels)
+        .to(torch.get_default_dtype())
+        .view(len(order), channels, 1, 1)
+    ),
+)
+
+
+def _scattered(order, channels):
+    """Input channel ``f`` goes to output ``order[f]``: the inverse order."""
+    weight = torch.zeros(max(len(order), channels), max(len(order), channels), 1, 1)
+    for f, c in enumerate(order):
+        weight[c, f] = 1
+    return weight[: len(order), :channels]
+
+
+wrong(
+    "§3.1",
+    inverse=_scattered,
+    transposed=lambda order, channels: torch.eye(channels)[:, order][..., None, None],
+    without_sides=lambda order, channels: torch.eye(channels)[order],
+    whole_numbers=lambda order, channels: F.one_hot(torch.tensor(order), channels)[
+        ..., None, None
+    ],
+    sides_first=lambda order, channels: torch.eye(channels)[order][None, None],
+    numbers_themselves=lambda order, channels: (
+        torch.tensor(order, dtype=torch.get_default_dtype())
+        .view(-1, 1, 1, 1)
+        .expand(-1, channels, 1, 1)
+    ),
+    square=lambda order, channels: torch.eye(channels)[
+        [*order, *range(channels)][:channels]
+    ][..., None, None],
+    each_once=lambda order, channels: torch.eye(channels)[list(dict.fromkeys(order))][
+        ..., None, None
+    ],
+    in_place=lambda order, channels: torch.eye(len(order), channels)[..., None, None],
+    kernel_of_three=lambda order, channels: F.pad(
+        torch.eye(channels)[order][..., None, None], [1] * 4
+    ),
+)
+
+# --- §3.2 -----------------------------------------------------------------------------
+
+
+@right("§3.2")
+def rank_of_random(c_in, r, c_out, k):
+    """Random matrices have the largest rank."""
+    generator = torch.Generator().manual_seed(0)
+    wide = torch.randn(k * k * c_out, r, generator=generator, dtype=torch.float64)
+    narrow = torch.randn(r, c_in, generator=generator, dtype=torch.float64)
+    return torch.linalg.matrix_rank(wide @ narrow)
+
+
+right("§3.2", sorted=lambda c_in, r, c_out, k: sorted([k**2 * c_out, c_in, r])[0])
+wrong(
+    "§3.2",
+    of_reduction=lambda c_in, r, c_out, k: r,
+    without_rows=lambda c_in, r, c_out, k: min(r, c_in),
+    without_columns=lambda c_in, r, c_out, k: min(r, k * k * c_out),
+    without_reduction=lambda c_in, r, c_out, k: min(c_in, k * k * c_out),
+    of_channels=lambda c_in, r, c_out, k: min(r, c_in, c_out),
+    rows_of_one_side=lambda c_in, r, c_out, k: min(r, c_in, k * c_out),
+    columns_with_area=lambda c_in, r, c_out, k: min(r, k * k * c_in, c_out),
+    largest=lambda c_in, r, c_out, k: max(r, min(c_in, k * k * c_out)),
+    one_less=lambda c_in, r, c_out, k: min(r, c_in, k * k * c_out) - 1,
+    product=lambda c_in, r, c_out, k: r * c_in * k * k * c_out,
+)
+
+# --- §3.3 -----------------------------------------------------------------------------
+
+
+@right("§3.3")
+def branch_by_subtracting(channel, widths):
+    for branch, width in enumerate(widths):
+        if channel < width:
+            return branch
+        channel -= width
+
+
+right(
+    "§3.3",
+    by_list=lambda channel, widths: [
+        branch for branch, width in enumerate(widths) for _ in range(width)
+    ][channel],
+    by_search=lambda channel, widths: torch.searchsorted(
+        torch.tensor(widths).cumsum(0), channel, right=True
+    ),
+)
+
+
+wrong(
+    "§3.3",
+    last_of_the_former=lambda channel, widths: sum(
+        channel > stop for stop in accumulate(widths)
+    ),
+    from_one=lambda channel, widths: (
+        1 + sum(channel >= stop for stop in accumulate(widths))
+    ),
+    by_widths=lambda channel, widths: sum(channel >= width for width in widths),
+    equal_branches=lambda channel, widths: channel * len(widths) // sum(widths),
+    by_first_width=lambda channel, widths: channel // widths[0],
+    in_turn=lambda channel, widths: channel % len(widths),
+    channels_from_one=lambda channel, widths: sum(
+        channel >= stop - 1 for stop in accumulate(widths)
+    ),
+    within_the_branch=lambda channel, widths: (
+        channel - max(start for start in (0, *accumulate(widths)) if start <= channel)
+    ),
+    from_the_end=lambda channel, widths: (
+        len(widths) - 1 - sum(channel >= stop for stop in accumulate(widths))
+    ),
+    four_branches=lambda channel, widths: min(
+        3, sum(channel >= stop for stop in accumulate(widths))
+    ),
+)
+
+# --- §3.4 -----------------------------------------------------------------------------
+
+right(
+    "§3.4",
+    by_root=lambda K, M: round(math.sqrt(M * 10**6 / K / 2**10)),
+    by_search=lambda K, M: next(
+        n for n in range(1000) if (n + 0.5) ** 2 > M / K / 1.024e-3
+    ),
+)
+wrong(
+    "§3.4",
+    points=lambda K, M: round(M * 1e6 / (1024 * K)),
+    decimal_thousands=lambda K, M: round((M * 1e6 / (1000 * K)) ** 0.5),
+    rounded_down=lambda K, M: int((M * 1e6 / (1024 * K)) ** 0.5),
+    rounded_up=lambda K, M: math.ceil((M * 1e6 / (1024 * K)) ** 0.5),
+    not_rounded=lambda K, M: (M * 1e6 / (1024 * K)) ** 0.5,
+    halved=lambda K, M: round(M * 1e6 / (1024 * K) / 2),
+    without_units=lambda K, M: round((M / K) ** 0.5),
+    upside_down=lambda K, M: round((1024 * K / (M * 1e6)) ** 0.5),
+    with_kernel=lambda K, M: round((M * 1e6 / (9 * 1024 * K)) ** 0.5),
+    binary_millions=lambda K, M: round((M * 2**20 / (1024 * K)) ** 0.5),
+    by_halving_of_224=lambda K, M: min(
+        (224, 112, 56, 28, 14, 7, 1),
+        key=lambda n: abs(n - (M * 1e6 / (1024 * K)) ** 0.5),
+    ),
+)
+
+# --- §3.5 -----------------------------------------------------------------------------
+
+right(
+    "§3.5",
+    by_cross_entropy=lambda classes, heads, weight: (
+        F.cross_entropy(torch.zeros(1, classes), torch.tensor([0]))
+        * (1 + weight * heads)
+    ),
+    head_by_head=lambda classes, heads, weight: sum(
+        share * -math.log(1 / classes) for share in [1, *[weight] * heads]
+    ),
+)
+wrong(
+    "§3.5",
+    of_main_head=lambda classes, heads, weight: math.log(classes),
+    one_head=lambda classes, heads, weight: (1 + weight) * math.log(classes),
+    two_heads=lambda classes, heads, weight: (1 + 2 * weight) * math.log(classes),
+    as_in_the_paper=lambda classes, heads, weight: 1.6 * math.log(classes),
+    ten_classes=lambda classes, heads, weight: (1 + heads * weight) * math.log(10),
+    decimal=lambda classes, heads, weight: (1 + heads * weight) * math.log10(classes),
+    binary=lambda classes, heads, weight: (1 + heads * weight) * math.log2(classes),
+    without_main_head=lambda classes, heads, weight: heads * weight * math.log(classes),
+    without_weight=lambda classes, heads, weight: (1 + heads) * math.log(classes),
+    errors=lambda classes, heads, weight: (1 + heads * weight) * (1 - 1 / classes),
+    negative=lambda classes, heads, weight: (
+        (1 + heads * weight) * math.log(1 / classes)
+    ),
+    averaged=lambda classes, heads, weight: (
+        (1 + heads * weight) * math.log(classes) / (1 + heads)
+    ),
+)
+
+# --- §3.6 -----------------------------------------------------------------------------
+
+right(
+    "§3.6",
+    by_share=lambda box, width, height: (
+        1 / ((box[2] - box[0]) / width * ((box[3] - box[1]) / height))
+    ),
+    by_tensors=lambda box, width, height: (
+        torch.tensor([width, height]).prod()
+        / (torch.tensor(box[2:]) - torch.tensor(box[:2])).prod()
+    ),
+)
+wrong(
+    "§3.6",
+    share=lambda box, width, height: (
+        (box[2] - box[0]) * (box[3] - box[1]) / (width * height)
+    ),
+    whole_map=lambda box, width, height: 1.0,
+    no_limit=lambda box, width, height: math.inf,
+    as_xywh=lambda box, width, height: width * height / (box[2] * box[3]),
+    by_width=lambda box, width, height: width / (box[2] - box[0]),
+    square_picture=lambda box, width, height: (
+        width**2 / ((box[2] - box[0]) * (box[3] - box[1]))
+    ),
+    pixels_inclusive=lambda box, width, height: (
+        width * height / ((box[2] - box[0] + 1) * (box[3] - box[1] + 1))
+    ),
+    of_224=lambda box, width, height: 224**2 / ((box[2] - box[0]) * (box[3] - box[1])),
+    whole_division=lambda box, width, height: (
+        width * height // ((box[2] - box[0]) * (box[3] - box[1]))
+    ),
+    outside=lambda box, width, height: (
+        width * height / ((box[2] - box[0]) * (box[3] - box[1])) - 1
+    ),
+    axes_swapped=lambda box, width, height: (
+        width * height / ((box[1] - box[0]) * (box[3] - box[2]) or 1)
+    ),
+)
+
+# --- §3.7 -----------------------------------------------------------------------------
+
+right(
+    "§3.7",
+    by_layers=lambda c_in, c_out, k: (
+        nn.Conv2d(c_in, c_out, 1).weight.numel()
+        / sum(
+            layer.weight.numel()
+            for layer in (
+                nn.Conv2d(c_in, c_in, k, groups=c_in),
+                nn.Conv2d(c_in, c_out, 1),
+            )
+        )
+    ),
+    by_counts=lambda c_in, c_out, k: c_in * c_out / (c_in * c_out + c_in * k**2),
+    by_tensors=lambda c_in, c_out, k: 1 / (1 + torch.tensor(k).square() / c_out),
+)
+wrong(
+    "§3.7",
+    of_depthwise=lambda c_in, c_out, k: k**2 / (k**2 + c_out),
+    of_full=lambda c_in, c_out, k: 1 / k**2,
+    ratio=lambda c_in, c_out, k: c_out / k**2,
+    side_for_area=lambda c_in, c_out, k: c_out / (c_out + k),
+    one_kernel=lambda c_in, c_out, k: c_in * c_out / (c_in * c_out + k**2),
+    kernels_of_outputs=lambda c_in, c_out, k: (
+        c_in * c_out / (c_in * c_out + c_out * k**2)
+    ),
+    full_kernels=lambda c_in, c_out, k: (
+        c_in * c_out / (c_in * c_out + c_in * c_in * k**2)
+    ),
+    with_biases=lambda c_in, c_out, k: (
+        (c_in + 1) * c_out / ((c_in + 1) * c_out + c_in * (k**2 + 1))
+    ),
+    square_pair=lambda c_in, c_out, k: c_in / (c_in + k**2),
+    pair_to_full=lambda c_in, c_out, k: 1 / c_out + 1 / k**2,
+    whole_division=lambda c_in, c_out, k: c_out // (c_out + k**2),
+    in_percent=lambda c_in, c_out, k: 100 * c_out / (c_out + k**2),
+)
 
 # --- 03.1 -----------------------------------------------------------------------------
 
