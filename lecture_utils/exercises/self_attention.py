@@ -37,6 +37,257 @@ UNFOLD = Ban(
 )
 
 
+# --- warm-ups -------------------------------------------------------------------------
+
+
+def _vectors(*vectors: tuple) -> tuple[Tensor, ...]:
+    return tuple(torch.tensor(v).to(torch.get_default_dtype()) for v in vectors)
+
+
+@cases(
+    "§8.1",
+    {
+        ((2, 1), (1, 0), (0, 1)): (
+            "Знаменатель softmax у обоих весов один, в отношении его нет.",
+            "Осталось отношение двух экспонент.",
+        ),
+        ((1, 2, 1, 0), (0, 1, 0, 3), (2, 0, 0, 0)): "Оценки равны — веса тоже.",
+        ((1, -1), (0, 1), (1, 0)): "Оценка a меньше: отношение меньше единицы.",
+        ((1, 0, 2), (0.5, 3, 0.5), (0, 4, 0)): "Делят на √d, d — длина запроса.",
+    },
+    _vectors,
+    random_case=lambda rng: tuple(
+        tuple(rng.uniform(-0.7, 0.7) for _ in range(d)) for d in [rng.randint(3, 7)] * 3
+    ),
+    mistakes={
+        "Это отношение оценок, а не весов.": (
+            lambda q, k_a, k_b: (q @ k_a).item() / ((q @ k_b).item() or 1)
+        ),
+        "Забыто деление на √d.": (lambda q, k_a, k_b: (q @ k_a - q @ k_b).exp().item()),
+    },
+)
+def weight_ratio(q: Tensor, k_a: Tensor, k_b: Tensor) -> float:
+    """How many times the weight of word a is that of word b."""
+    s = torch.stack([k_a, k_b]) @ q / len(q) ** 0.5
+    return (s[0] - s[1]).exp().item()
+
+
+@cases(
+    "§8.2",
+    dict.fromkeys(
+        [(3, 2), (4, 4), (5, 1)],
+        (
+            "Запрос первого слова — x W^Q, ключ второго — y W^K.",
+            "Раскройте скобки в (x W^Q)(y W^K)ᵀ.",
+        ),
+    ),
+    lambda d, d_k: (random(d, d_k, seed=1), random(d, d_k, seed=2)),
+    random_case=lambda rng: (rng.randint(2, 6),) * 2,
+    mistakes={
+        "Слова перепутаны: x ищет, y отзывается.": lambda W_Q, W_K: W_K @ W_Q.T,
+    },
+)
+def table_of_scores(W_Q: Tensor, W_K: Tensor) -> Tensor:
+    """The matrix M of the scores x M yᵀ."""
+    return torch.einsum("ik,jk->ij", W_Q, W_K)
+
+
+@cases(
+    "§8.3",
+    {
+        (16, 1, 1): "Дисперсии равны 1 — это случай лекции: делят на √d.",
+        (2, 4, 0.5): "Слагаемых два, дисперсия каждого 2.",
+        (4, 0.25, 9): (
+            "Какова дисперсия одного произведения?",
+            "У независимых чисел со средним 0 дисперсии перемножаются.",
+        ),
+        (6, 0.5, 0.5): "Дисперсии складываются по d слагаемым.",
+    },
+    random_case=lambda rng: (
+        rng.randint(2, 30),
+        rng.uniform(0.1, 0.9),
+        rng.uniform(0.1, 0.9),
+    ),
+    mistakes={
+        "Это дисперсия D: после деления на неё получится 1/D, а не 1.": (
+            lambda d, var_q, var_k: d * var_q * var_k
+        ),
+    },
+)
+def divisor_of_scores(d: int, var_q: float, var_k: float) -> float:
+    """What a score has to be divided by for a variance of one."""
+    return (d * var_q * var_k) ** 0.5
+
+
+def _masked(*shape: int) -> tuple[Tensor, Tensor]:
+    """Weights without a mask, and a mask that leaves something in every row."""
+    mask = random(*shape[-2:], seed=1) > 0
+    mask[:, 0] = True
+    return random(*shape).softmax(-1), mask
+
+
+@cases(
+    "§8.4",
+    dict.fromkeys(
+        [(3, 3), (4, 6), (2, 3, 5, 5), (1, 1)],
+        (
+            "Запрещённые веса — нули, а остальные снова должны быть долями.",
+            "Разделите каждую строку на то, что от неё осталось.",
+        ),
+    ),
+    _masked,
+    random_case=lambda rng: tuple(rng.randint(2, 6) for _ in range(rng.randint(2, 4))),
+    mistakes={
+        "Строка в сумме уже не даёт 1.": lambda A, mask: A * mask,
+        "True в маске — смотреть можно.": (
+            lambda A, mask: (A * ~mask / (A * ~mask).sum(-1, keepdim=True)).nan_to_num()
+        ),
+    },
+)
+def masked_afterwards(A: Tensor, mask: Tensor) -> Tensor:
+    """Weights under a mask, from those without it."""
+    return A.log().masked_fill(~mask, -torch.inf).softmax(-1)
+
+
+@cases(
+    "§8.5",
+    {
+        (0, 12, 4): "Головы нумеруют с нуля.",
+        (40, 64, 4): (
+            "Голова получает d/h соседних чисел.",
+            "Сколько целых голов стоит перед числом?",
+        ),
+        (2, 12, 4): "У головы 0 здесь числа 0, 1 и 2.",
+        (63, 64, 16): "Последнее число — у последней головы.",
+        (34, 35, 7): "В голове пять чисел.",
+    },
+    random_case=lambda rng: (
+        rng.randrange((h := rng.randint(3, 8)) * (size := rng.randint(9, 12))),
+        h * size,
+        h,
+    ),
+    mistakes={
+        "Соседние числа идут в одну голову, а не по очереди в разные.": (
+            lambda n, d, h: n % h
+        ),
+        "h — число голов, а не чисел в голове.": lambda n, d, h: n // h,
+    },
+)
+def head_of_number(n: int, d: int, h: int) -> int:
+    """The head that number n of a word's vector belongs to."""
+    return n * h // d
+
+
+@cases(
+    "§8.6",
+    {
+        (0, 1, 2): "Слова не переставляли: результат тот же.",
+        (2, 1, 0): "Крайние слова поменялись местами.",
+        (1, 2, 0): (
+            "Строка i — это слово order[i]. Где теперь искать слово 0?",
+            "Нужна обратная перестановка.",
+        ),
+        (3, 0, 4, 1, 2): "Перестановка в ту же сторону порядок не вернёт.",
+    },
+    lambda *order: (random(len(order), 3), torch.tensor(order)),
+    random_case=lambda rng: tuple(rng.sample(range(n := rng.randint(6, 9)), n)),
+)
+def back_in_order(Z: Tensor, order: Tensor) -> Tensor:
+    """Results of permuted words, as if they had stood in their own order."""
+    result = torch.empty_like(Z)
+    result[order] = Z
+    return result
+
+
+@cases(
+    "§8.7",
+    {
+        (224, 384, 16): "Было 14×14 патчей, стало 24×24; класс-токен тот же.",
+        (32, 32, 8): "Сторона не изменилась: новых мест нет.",
+        (16, 32, 16): "Из одного патча стало четыре.",
+        (48, 64, 8): "Из числа новых патчей вычитают число прежних.",
+    },
+    random_case=lambda rng: (
+        (P := rng.randint(4, 16)) * (old := rng.randint(2, 8)),
+        P * (old + rng.randint(2, 6)),
+        P,
+    ),
+    mistakes={
+        "Класс-токен был и раньше, его место уже выучено.": (
+            lambda old, new, P: (new // P) ** 2 + 1 - (old // P) ** 2
+        ),
+        "Квадрат разности — не разность квадратов.": (
+            lambda old, new, P: ((new - old) // P) ** 2
+        ),
+    },
+)
+def new_places(old: int, new: int, P: int) -> int:
+    """How many more position vectors a larger picture needs."""
+    side, more = old // P, (new - old) // P
+    return more * (2 * side + more)
+
+
+def _look(N: int, share: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Weights of the class token, itself first, and the patches of a sign."""
+    touched = random(N, seed=seed).abs().argsort() < max(1, round(share * N))
+    return random(N + 1, seed=seed).softmax(0), touched
+
+
+@cases(
+    "§8.8",
+    dict.fromkeys(
+        [(4, 0.5, 0), (9, 0.3, 1), (36, 0.1, 2), (6, 1.0, 3)],
+        (
+            "Первый вес — самому себе: его отбрасывают, остальные снова делают долями.",
+            "Долю внимания на знаке разделите на долю патчей, которые он задевает.",
+        ),
+    ),
+    _look,
+    random_case=lambda rng: (
+        rng.randint(5, 36),
+        rng.uniform(0.2, 0.6),
+        rng.randint(5, 999),
+    ),
+    mistakes={
+        "Это доля внимания: сравните её с долей патчей знака.": (
+            lambda a, touched: (a[1:][touched].sum() / a[1:].sum()).item()
+        ),
+        "Без веса самому себе остальные в сумме меньше 1.": (
+            lambda a, touched: (a[1:][touched].sum() / touched.double().mean()).item()
+        ),
+    },
+)
+def gain_on_sign(a: Tensor, touched: Tensor) -> float:
+    """Attention on the sign, as a multiple of what equal attention would give."""
+    patches = a[1:]
+    return (patches[touched].mean() / patches.mean()).item()
+
+
+@cases(
+    "§8.9",
+    {
+        (2, 3): (
+            "Приравняйте цену пар к цене проекций и MLP вместе.",
+            "После сокращения на 2Nd останется N.",
+        ),
+        (768, 4): "У ViT-B/16 r = 4.",
+        (64, 2): "MLP из двух слоёв: d → r·d и r·d → d.",
+        (36, 0): "Без MLP остаются проекции: N = 2d.",
+    },
+    random_case=lambda rng: (rng.randint(5, 900), rng.randint(3, 9)),
+    mistakes={
+        "Это порог без MLP.": lambda d, r: 2 * d,
+        "Проекции тоже в счёт.": lambda d, r: r * d,
+    },
+)
+def tokens_at_par(d: int, r: int) -> int:
+    """At how many tokens pairs cost what projections and MLP cost together."""
+    return (4 * d * d + 2 * r * d * d) // (2 * d)
+
+
+# --- exercises ------------------------------------------------------------------------
+
+
 @cases(
     "08.1",
     {

@@ -8,6 +8,215 @@ from torch import Tensor
 
 from lecture_utils.exercises.cases import cases
 
+# --- warm-ups -------------------------------------------------------------------------
+
+
+@cases(
+    "§9.1",
+    {
+        (1, 1, 2, 3): "Токенов шесть: весов 6×6.",
+        (1, 4, 2, 3): "У каждой головы своя матрица весов.",
+        (5, 1, 3, 3): "У каждой картинки своя матрица весов.",
+        (2, 3, 14, 7): "Запросов h·w и ключей h·w.",
+    },
+    random_case=lambda rng: (
+        rng.randint(2, 9),
+        rng.choice([3, 6, 12]),
+        rng.randint(5, 60),
+        rng.randint(5, 60),
+    ),
+    mistakes={
+        "Головы делят между собой каналы, а не пары токенов.": (
+            lambda B, heads, h, w: B * (h * w) ** 2
+        ),
+    },
+)
+def numbers_in_weights(B: int, heads: int, h: int, w: int) -> int:
+    """How many attention weights there are in all pictures and heads."""
+    N = h * w
+    return B * heads * N * N
+
+
+@cases(
+    "§9.2",
+    {
+        (4, 4, 4): "Окно одно: стен внутри карты нет.",
+        (2, 4, 2): "Стена одна, вертикальная; по обе стороны от неё по 2 токена.",
+        (8, 8, 4): (
+            "Стены идут и вдоль строк, и вдоль столбцов.",
+            "Стена во всю высоту разделяет h пар; сколько таких стен?",
+        ),
+        (6, 12, 3): "У неквадратной карты стены разной длины.",
+        (5, 3, 1): "M = 1: разделены все соседи.",
+    },
+    random_case=lambda rng: (
+        (M := rng.randint(2, 7)) * rng.randint(2, 4),
+        M * rng.randint(5, 8),
+        M,
+    ),
+    mistakes={
+        "Край карты — не стена: за ним никого нет.": (
+            lambda h, w, M: (w // M) * h + (h // M) * w
+        ),
+    },
+)
+def cut_pairs(h: int, w: int, M: int) -> int:
+    """Pairs of neighbours side by side that stand in different windows."""
+    vertical = sum(x // M != (x + 1) // M for x in range(w - 1))
+    horizontal = sum(y // M != (y + 1) // M for y in range(h - 1))
+    return vertical * h + horizontal * w
+
+
+@cases(
+    "§9.3",
+    {
+        (0, 8, 8, 2): "В левый верхний угол приехал токен 18, как на рисунке.",
+        (63, 8, 8, 2): "В правом нижнем углу — токен из левого верхнего.",
+        (7, 8, 8, 3): "За краем счёт начинается сначала.",
+        (11, 4, 6, 1): "Карта не квадратная: в строке W токенов.",
+        (13, 5, 3, 0): "Без прокрутки каждый на своём месте.",
+    },
+    random_case=lambda rng: (
+        rng.randrange((H := rng.randint(5, 9)) * (W := rng.randint(10, 14))),
+        H,
+        W,
+        rng.randint(1, 4),
+    ),
+    mistakes={
+        "Это место, куда токен уехал, а спрашивают, откуда приехал.": (
+            lambda n, H, W, s: (n // W - s) % H * W + (n % W - s) % W
+        ),
+    },
+)
+def token_before_roll(n: int, H: int, W: int, s: int) -> int:
+    """The token that stands at place n of the map rolled up and left by s."""
+    y, x = divmod(n, W)
+    return (y + s) % H * W + (x + s) % W
+
+
+@cases(
+    "§9.4",
+    {
+        (4, 2): "Середина таблицы — сам к себе, разность (0, 0).",
+        (0, 2): "Ячейка 0 — наименьшие разности, обе отрицательны.",
+        (13, 3): (
+            "Строка таблицы — одна разность по y. Сколько в ней ячеек?",
+            "В строке 2M − 1 ячеек; потом снимите сдвиг к нулю.",
+        ),
+        (14, 4): "Сначала y, потом x.",
+        (168, 7): "Последняя ячейка — наибольшие разности: M − 1.",
+    },
+    random_case=lambda rng: (
+        rng.randrange((2 * (M := rng.randint(3, 9)) - 1) ** 2),
+        M,
+    ),
+    mistakes={
+        "Сначала разность по y, потом по x.": (
+            lambda cell, M: (cell % (2 * M - 1) - M + 1, cell // (2 * M - 1) - M + 1)
+        ),
+        "Разности сдвинуты к нулю: снимите сдвиг.": (
+            lambda cell, M: divmod(cell, 2 * M - 1)
+        ),
+    },
+)
+def difference_of_cell(cell: int, M: int) -> tuple[int, int]:
+    """Query minus key, (y, x), of a cell of the table."""
+    row, column = divmod(cell, 2 * M - 1)
+    return row - (M - 1), column - (M - 1)
+
+
+@cases(
+    "§9.5",
+    {
+        (224, 1): "Первая стадия стоит до слияний: сторону делят только на 4.",
+        (224, 4): "Перед четвёртой стадией слияний три.",
+        (100, 2): "25 токенов не делятся пополам: карту дополняют до 26.",
+        (36, 3): (
+            "Дополняют перед каждым слиянием.",
+            "9 → 5 → 3: нечётная сторона делится пополам с округлением вверх.",
+        ),
+        (4, 3): "Один токен дополняют до двух — и снова получается один.",
+    },
+    random_case=lambda rng: (4 * rng.randint(9, 90), rng.randint(2, 4)),
+    mistakes={
+        "Нечётная сторона дополняется, а не обрезается.": (
+            lambda side, stage: side // (2 * 2**stage)
+        ),
+        "Первая стадия стоит до слияний.": (
+            lambda side, stage: -(-side // (4 * 2**stage))
+        ),
+    },
+)
+def side_of_stage(side: int, stage: int) -> int:
+    """Side of the map in a stage of Swin, of a picture with this side."""
+    tokens = side // 4
+    for _ in range(stage - 1):
+        tokens = (tokens + 1) // 2
+    return tokens
+
+
+@cases(
+    "§9.6",
+    {
+        (7, 7, 3): "Прижаты окна тех, кто ближе k//2 к краю; здесь — крайних.",
+        (6, 9, 5): (
+            "Посчитайте, у кого окно не прижато: они стоят прямоугольником.",
+            "По оси длины L таких мест L − k + 1.",
+        ),
+        (5, 8, 5): "По высоте помещается одно положение окна.",
+        (4, 3, 1): "Окно из одного токена всегда стоит на своём месте.",
+        (7, 7, 7): "Окно величиной с карту не прижато только у середины.",
+    },
+    random_case=lambda rng: (
+        (k := rng.choice([3, 5, 7])) + rng.randint(1, 5),
+        k + rng.randint(6, 9),
+        k,
+    ),
+    mistakes={
+        "Это число запросов, окна которых стоят посередине.": (
+            lambda H, W, k: (H - k + 1) * (W - k + 1)
+        ),
+        "Запросы в углах посчитаны дважды.": (lambda H, W, k: 2 * (k // 2) * (H + W)),
+    },
+)
+def pressed_queries(H: int, W: int, k: int) -> int:
+    """Queries that do not stand in the middle of their neighbourhood."""
+    middle = [range(k // 2, side - k // 2) for side in (H, W)]
+    return H * W - len(middle[0]) * len(middle[1])
+
+
+@cases(
+    "§9.7",
+    {
+        (5, 5): "Окно величиной с ось: хватит одного слоя.",
+        (15, 5): "Как на графике раздела: шесть слоёв, и первый в счёт.",
+        (9, 3): "Второй слой видит лишь на k//2 дальше первого.",
+        (16, 7): (
+            "Сколько токенов осталось после первого слоя?",
+            "Остаток делят на k//2 с округлением вверх; первый слой тоже в счёт.",
+        ),
+        (8, 7): "Остался один токен — нужен целый слой.",
+    },
+    random_case=lambda rng: (
+        (k := rng.choice([3, 5, 7, 9])) + rng.randint(2, 40),
+        k,
+    ),
+    mistakes={
+        "Так растёт поле в середине оси, в обе стороны. У края — в одну.": (
+            lambda L, k: -(-(L - 1) // (k - 1))
+        ),
+    },
+)
+def layers_to_see_all(L: int, k: int) -> int:
+    """Layers of neighbourhood attention until token 0 of an axis sees the last."""
+    seen, layers = k, 1
+    while seen < L:
+        seen, layers = seen + k // 2, layers + 1
+    return layers
+
+
+# --- exercises ------------------------------------------------------------------------
+
 
 def _windows(rng: Random) -> tuple[int, int, int, int]:
     """Height, width, side of a window, which divides neither, and shift."""

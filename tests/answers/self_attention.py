@@ -9,6 +9,241 @@ from torch import nn
 
 from tests.answers import right, wrong
 
+# --- §8.1 -----------------------------------------------------------------------------
+
+
+right(
+    "§8.1",
+    of_difference=lambda q, a, b: torch.exp(q @ (a - b) / len(q) ** 0.5),
+    of_weights=lambda q, a, b: (
+        (w := (torch.stack([a, b]) @ q / len(q) ** 0.5).softmax(0))[0] / w[1]
+    ),
+)
+wrong(
+    "§8.1",
+    of_scores=lambda q, a, b: (q @ a) / (q @ b + 1e-12),
+    without_scale=lambda q, a, b: torch.exp(q @ (a - b)),
+    scaled_by_d=lambda q, a, b: torch.exp(q @ (a - b) / len(q)),
+    turned_round=lambda q, a, b: torch.exp(q @ (b - a) / len(q) ** 0.5),
+    difference_of_scores=lambda q, a, b: q @ (a - b) / len(q) ** 0.5,
+    of_exponent_of_ratio=lambda q, a, b: torch.exp((q @ a) / (q @ b + 1e-12)),
+    scaled_outside=lambda q, a, b: torch.exp(q @ (a - b)) / len(q) ** 0.5,
+    multiplied_by_root=lambda q, a, b: torch.exp(q @ (a - b) * len(q) ** 0.5),
+    weight_itself=lambda q, a, b: (q @ (a - b) / len(q) ** 0.5).sigmoid(),
+    difference_of_weights=lambda q, a, b: (
+        (w := (torch.stack([a, b]) @ q / len(q) ** 0.5).softmax(0))[0] - w[1]
+    ),
+)
+
+# --- §8.2 -----------------------------------------------------------------------------
+
+
+right(
+    "§8.2",
+    by_product=lambda W_Q, W_K: W_Q @ W_K.T,
+    by_sum=lambda W_Q, W_K: (W_Q[:, None] * W_K).sum(-1),
+)
+wrong(
+    "§8.2",
+    turned_round=lambda W_Q, W_K: W_K @ W_Q.T,
+    not_transposed=lambda W_Q, W_K: W_Q @ W_K if len(W_K) == W_Q.shape[1] else W_Q,
+    first_transposed=lambda W_Q, W_K: W_Q.T @ W_K,
+    scaled=lambda W_Q, W_K: W_Q @ W_K.T / W_Q.shape[1] ** 0.5,
+    symmetric=lambda W_Q, W_K: (W_Q @ W_K.T + W_K @ W_Q.T) / 2,
+    of_queries=lambda W_Q, W_K: W_Q @ W_Q.T,
+    after_softmax=lambda W_Q, W_K: (W_Q @ W_K.T).softmax(-1),
+    elementwise=lambda W_Q, W_K: W_Q * W_K,
+)
+
+# --- §8.3 -----------------------------------------------------------------------------
+
+
+right(
+    "§8.3",
+    by_math=lambda d, a, b: math.sqrt(d * a * b),
+    by_sums=lambda d, a, b: torch.full((d,), a * b).sum().sqrt(),
+)
+wrong(
+    "§8.3",
+    of_the_lecture=lambda d, a, b: d**0.5,
+    of_variance=lambda d, a, b: d * a * b,
+    variances_added=lambda d, a, b: (d * (a + b)) ** 0.5,
+    variances_as_deviations=lambda d, a, b: d**0.5 * a * b,
+    root_of_d_only=lambda d, a, b: d * (a * b) ** 0.5,
+    squared=lambda d, a, b: d**0.5 * (a * b) ** 2,
+    as_factor=lambda d, a, b: (d * a * b) ** -0.5,
+    of_queries_only=lambda d, a, b: (d * a) ** 0.5,
+    averaged=lambda d, a, b: (d * (a + b) / 2) ** 0.5,
+    d_forgotten=lambda d, a, b: (a * b) ** 0.5,
+    whole=lambda d, a, b: math.isqrt(int(d * a * b)),
+)
+
+# --- §8.4 -----------------------------------------------------------------------------
+
+
+@right("§8.4")
+def renormalised(A, mask, *, axis=-1):
+    A = A * mask
+    return A / A.sum(axis, keepdim=True)
+
+
+right(
+    "§8.4",
+    by_logarithms=lambda A, mask: (
+        A.log().where(mask, torch.tensor(-torch.inf)).softmax(-1)
+    ),
+)
+wrong(
+    "§8.4",
+    not_divided=lambda A, mask: A * mask,
+    turned_round=lambda A, mask: renormalised(A, ~mask).nan_to_num(),
+    over_columns=partial(renormalised, axis=-2),
+    over_everything=partial(renormalised, axis=(-2, -1)),
+    by_softmax_again=lambda A, mask: A.masked_fill(~mask, -torch.inf).softmax(-1),
+    by_softmax_of_zeros=lambda A, mask: (A * mask).softmax(-1),
+    by_allowed_keys=lambda A, mask: A * mask / mask.sum(-1, keepdim=True),
+    rest_shared_out=lambda A, mask: (
+        (A + (A * ~mask).sum(-1, keepdim=True) / mask.sum(-1, keepdim=True)) * mask
+    ),
+    equal_shares=lambda A, mask: (
+        (mask / mask.sum(-1, keepdim=True)).expand_as(A).clone()
+    ),
+    by_the_largest=lambda A, mask: A * mask / (A * mask).amax(-1, keepdim=True),
+)
+
+# --- §8.5 -----------------------------------------------------------------------------
+
+
+right(
+    "§8.5",
+    by_size=lambda n, d, h: n // (d // h),
+    by_chunks=lambda n, d, h: next(
+        i for i, part in enumerate(torch.arange(d).chunk(h)) if n in part
+    ),
+)
+wrong(
+    "§8.5",
+    in_turn=lambda n, d, h: n % h,
+    by_heads=lambda n, d, h: n // h,
+    place_in_the_head=lambda n, d, h: n % (d // h),
+    from_one=lambda n, d, h: n // (d // h) + 1,
+    rounded=lambda n, d, h: round(n / (d // h)),
+    rounded_up=lambda n, d, h: -(-n // (d // h)),
+    number_from_one=lambda n, d, h: (n - 1) // (d // h),
+    fraction=lambda n, d, h: n / (d / h),
+    backwards=lambda n, d, h: h - 1 - n // (d // h),
+)
+
+# --- §8.6 -----------------------------------------------------------------------------
+
+
+right(
+    "§8.6",
+    by_argsort=lambda Z, order: Z[order.argsort()],
+    by_index=lambda Z, order: torch.stack(
+        [Z[order.tolist().index(i)] for i in range(len(Z))]
+    ),
+)
+wrong(
+    "§8.6",
+    once_more=lambda Z, order: Z[order],
+    as_it_is=lambda Z, order: Z,
+    backwards=lambda Z, order: Z.flip(0),
+    sorted_numbers=lambda Z, order: Z.sort(0).values,
+    by_sorted_order=lambda Z, order: Z[order.sort().values],
+    descending=lambda Z, order: Z[order.argsort(descending=True)],
+    twice=lambda Z, order: Z[order][order],
+    columns_too=lambda Z, order: Z[order.argsort()].T,
+    rolled=lambda Z, order: Z.roll(int(order[0]), 0),
+)
+
+# --- §8.7 -----------------------------------------------------------------------------
+
+
+right(
+    "§8.7",
+    by_counts=lambda old, new, P: (new // P) ** 2 - (old // P) ** 2,
+    by_area=lambda old, new, P: (new**2 - old**2) / P**2,
+)
+wrong(
+    "§8.7",
+    with_class_token=lambda old, new, P: (new // P) ** 2 - (old // P) ** 2 + 1,
+    all_of_them=lambda old, new, P: (new // P) ** 2 + 1,
+    square_of_difference=lambda old, new, P: ((new - old) // P) ** 2,
+    of_sides=lambda old, new, P: (new - old) // P,
+    of_pixels=lambda old, new, P: new**2 - old**2,
+    by_one_side_of_the_patch=lambda old, new, P: (new**2 - old**2) // P,
+    ratio=lambda old, new, P: (new / old) ** 2,
+    turned_round=lambda old, new, P: (old // P) ** 2 - (new // P) ** 2,
+    three_channels=lambda old, new, P: 3 * ((new // P) ** 2 - (old // P) ** 2),
+)
+
+# --- §8.8 -----------------------------------------------------------------------------
+
+
+@right("§8.8")
+def gain(a, touched):
+    looks = a[1:] / a[1:].sum()
+    return looks[touched].sum() / touched.to(a).mean()
+
+
+@right("§8.8")
+def gain_by_means(a, touched):
+    looks = a[1:].tolist()
+    on_sign = [look for look, hit in zip(looks, touched.tolist(), strict=True) if hit]
+    return sum(on_sign) / len(on_sign) / (sum(looks) / len(looks))
+
+
+wrong(
+    "§8.8",
+    class_token_counted=lambda a, touched: (
+        a[1:][touched].sum() / touched.double().mean()
+    ),
+    share_alone=lambda a, touched: a[1:][touched].sum() / a[1:].sum(),
+    last_dropped=lambda a, touched: a[:-1][touched].mean() / a[:-1].mean(),
+    against_the_rest=lambda a, touched: (
+        a[1:][touched].sum() / a[1:][~touched].sum().clamp(min=1e-9)
+    ),
+    against_the_mean_of_the_rest=lambda a, touched: (
+        a[1:][touched].mean() / (a[1:] * ~touched).mean().clamp(min=1e-9)
+    ),
+    by_the_number=lambda a, touched: a[1:][touched].sum() / a[1:].sum() / touched.sum(),
+    share_of_all_tokens=lambda a, touched: (
+        gain(a, touched) * (len(touched) + 1) / len(touched)
+    ),
+    multiplied=lambda a, touched: (
+        a[1:][touched].sum() / a[1:].sum() * touched.double().mean()
+    ),
+    softmax_again=lambda a, touched: gain(a.softmax(0), touched),
+    difference=lambda a, touched: (
+        a[1:][touched].sum() / a[1:].sum() - touched.double().mean()
+    ),
+    turned_round=lambda a, touched: 1 / gain(a, touched),
+)
+
+# --- §8.9 -----------------------------------------------------------------------------
+
+
+right(
+    "§8.9",
+    solved=lambda d, r: (2 + r) * d,
+    by_costs=lambda d, r: (4 * d**2 + 2 * r * d**2) / (2 * d),
+)
+wrong(
+    "§8.9",
+    without_mlp=lambda d, r: 2 * d,
+    without_projections=lambda d, r: r * d,
+    one_layer_of_mlp=lambda d, r: (4 + r) * d // 2,
+    pairs_counted_once=lambda d, r: (4 + 2 * r) * d,
+    wide_layer_squared=lambda d, r: 2 * d + r**2 * d,
+    of_vit=lambda d, r: 6 * d,
+    three_projections=lambda d, r: (3 + 2 * r) * d / 2,
+    d_forgotten=lambda d, r: 2 + r,
+    root=lambda d, r: ((2 + r) * d) ** 0.5,
+    one_more=lambda d, r: (2 + r) * d + 1,
+)
+
+
 # --- 08.1 -----------------------------------------------------------------------------
 
 

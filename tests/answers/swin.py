@@ -10,6 +10,226 @@ import torch.nn.functional as F
 
 from tests.answers import right, wrong
 
+# --- §9.1 -----------------------------------------------------------------------------
+
+
+right(
+    "§9.1",
+    of_squares=lambda B, heads, h, w: B * heads * (h * w) ** 2,
+    of_a_tensor=lambda B, heads, h, w: torch.empty(
+        B, heads, h * w, h * w, device="meta"
+    ).numel(),
+)
+wrong(
+    "§9.1",
+    heads_share=lambda B, heads, h, w: B * (h * w) ** 2,
+    heads_divide=lambda B, heads, h, w: B * (h * w) ** 2 / heads,
+    of_one_picture=lambda B, heads, h, w: heads * (h * w) ** 2,
+    of_the_batch=lambda B, heads, h, w: heads * (B * h * w) ** 2,
+    of_tokens=lambda B, heads, h, w: B * heads * h * w,
+    of_a_side=lambda B, heads, h, w: B * heads * h**4,
+    of_sides=lambda B, heads, h, w: B * heads * (h**2 + w**2),
+    heads_squared=lambda B, heads, h, w: B * (heads * h * w) ** 2,
+    each_pair_once=lambda B, heads, h, w: B * heads * h * w * (h * w + 1) // 2,
+    two_products=lambda B, heads, h, w: 2 * B * heads * (h * w) ** 2,
+    without_itself=lambda B, heads, h, w: B * heads * h * w * (h * w - 1),
+)
+
+# --- §9.2 -----------------------------------------------------------------------------
+
+
+@right("§9.2")
+def cut(h, w, M):
+    return (w // M - 1) * h + (h // M - 1) * w
+
+
+@right("§9.2")
+def cut_by_numbers(h, w, M):
+    y, x = torch.arange(h)[:, None] // M, torch.arange(w) // M
+    window = y * w + x
+    return (window.diff(dim=0) != 0).sum() + (window.diff(dim=1) != 0).sum()
+
+
+wrong(
+    "§9.2",
+    with_the_borders=lambda h, w, M: w // M * h + h // M * w,
+    both_borders=lambda h, w, M: (w // M + 1) * h + (h // M + 1) * w,
+    of_rows_only=lambda h, w, M: (w // M - 1) * h,
+    sides_swapped=lambda h, w, M: (h // M - 1) * h + (w // M - 1) * w,
+    both_ways=lambda h, w, M: 2 * cut(h, w, M),
+    walls_alone=lambda h, w, M: w // M + h // M - 2,
+    around_each_window=lambda h, w, M: (h // M) * (w // M) * 4 * M,
+    not_cut=lambda h, w, M: h * (w - 1) + w * (h - 1) - cut(h, w, M),
+    with_the_diagonal=lambda h, w, M: cut(h, w, M) + (h // M - 1) * (w // M - 1),
+    in_windows=lambda h, w, M: (w // M - 1) * (h // M) + (h // M - 1) * (w // M),
+)
+
+# --- §9.3 -----------------------------------------------------------------------------
+
+
+right(
+    "§9.3",
+    by_axes=lambda n, H, W, s: (n + s * W) % (H * W) // W * W + (n % W + s) % W,
+    by_rolling=lambda n, H, W, s: (
+        torch.arange(H * W).view(H, W).roll((-s, -s), (0, 1)).flatten()[n]
+    ),
+)
+wrong(
+    "§9.3",
+    where_it_went=lambda n, H, W, s: (n // W - s) % H * W + (n % W - s) % W,
+    without_going_round=lambda n, H, W, s: (n // W + s) * W + n % W + s,
+    rows_only=lambda n, H, W, s: (n // W + s) % H * W + n % W,
+    columns_only=lambda n, H, W, s: n // W * W + (n % W + s) % W,
+    along_the_row=lambda n, H, W, s: (n + s) % (H * W),
+    as_one_number=lambda n, H, W, s: (n + s * W + s) % (H * W),
+    rows_of_height=lambda n, H, W, s: (n // H + s) % H * W + (n % H + s) % W,
+    sides_swapped=lambda n, H, W, s: (n // W + s) % W * W + (n % W + s) % H,
+    numbered_by_height=lambda n, H, W, s: (n // W + s) % H * H + (n % W + s) % W,
+    stays=lambda n, H, W, s: n,
+    by_columns=lambda n, H, W, s: (n % W + s) % W * H + (n // W + s) % H,
+)
+
+# --- §9.4 -----------------------------------------------------------------------------
+
+
+right(
+    "§9.4",
+    by_division=lambda cell, M: (
+        cell // (2 * M - 1) - M + 1,
+        cell % (2 * M - 1) - M + 1,
+    ),
+    by_search=lambda cell, M: (
+        (torch.arange((2 * M - 1) ** 2).view(2 * M - 1, -1) == cell).nonzero()[0]
+        - (M - 1)
+    ),
+)
+wrong(
+    "§9.4",
+    swapped=lambda cell, M: (
+        cell % (2 * M - 1) - M + 1,
+        cell // (2 * M - 1) - M + 1,
+    ),
+    not_shifted=lambda cell, M: divmod(cell, 2 * M - 1),
+    shifted_by_M=lambda cell, M: (
+        cell // (2 * M - 1) - M,
+        cell % (2 * M - 1) - M,
+    ),
+    rows_of_M=lambda cell, M: (cell // M - M + 1, cell % M - M + 1),
+    rows_of_2M=lambda cell, M: (cell // (2 * M) - M + 1, cell % (2 * M) - M + 1),
+    key_minus_query=lambda cell, M: (
+        M - 1 - cell // (2 * M - 1),
+        M - 1 - cell % (2 * M - 1),
+    ),
+    absolute=lambda cell, M: (
+        abs(cell // (2 * M - 1) - M + 1),
+        abs(cell % (2 * M - 1) - M + 1),
+    ),
+    only_y_shifted=lambda cell, M: (
+        cell // (2 * M - 1) - M + 1,
+        cell % (2 * M - 1),
+    ),
+    shifted_the_other_way=lambda cell, M: (
+        cell // (2 * M - 1) + M - 1,
+        cell % (2 * M - 1) + M - 1,
+    ),
+    true_division=lambda cell, M: (
+        cell / (2 * M - 1) - M + 1,
+        cell % (2 * M - 1) - M + 1,
+    ),
+)
+
+# --- §9.5 -----------------------------------------------------------------------------
+
+
+right(
+    "§9.5",
+    by_ceiling=lambda side, stage: ceil(side / (4 * 2 ** (stage - 1))),
+    by_strides=lambda side, stage: (
+        torch.zeros(side)[::4].clone()[:: 2 ** (stage - 1)].numel()
+    ),
+)
+wrong(
+    "§9.5",
+    cropped=lambda side, stage: side // (4 * 2 ** (stage - 1)),
+    merged_before_the_first=lambda side, stage: ceil(side / (4 * 2**stage)),
+    patch_of_two=lambda side, stage: ceil(side / (2 * 2 ** (stage - 1))),
+    without_patches=lambda side, stage: ceil(side / 2 ** (stage - 1)),
+    merged_by_four=lambda side, stage: ceil(side / 4**stage),
+    not_rounded=lambda side, stage: side / (4 * 2 ** (stage - 1)),
+    nearest=lambda side, stage: round(side / (4 * 2 ** (stage - 1))),
+    numbered_from_zero=lambda side, stage: ceil(side / (4 * 2 ** max(stage - 2, 0))),
+    divided_by_stage=lambda side, stage: ceil(side / (4 * stage)),
+    area=lambda side, stage: ceil(side / (4 * 2 ** (stage - 1))) ** 2,
+    of_windows=lambda side, stage: ceil(side / (4 * 2 ** (stage - 1)) / 7) * 7,
+)
+
+# --- §9.6 -----------------------------------------------------------------------------
+
+
+@right("§9.6")
+def pressed(H, W, k):
+    return H * W - (H - k + 1) * (W - k + 1)
+
+
+@right("§9.6")
+def pressed_one_by_one(H, W, k):
+    r = k // 2
+    return sum(
+        not (r <= i < H - r and r <= j < W - r) for i in range(H) for j in range(W)
+    )
+
+
+wrong(
+    "§9.6",
+    not_pressed=lambda H, W, k: (H - k + 1) * (W - k + 1),
+    corners_twice=lambda H, W, k: 2 * (k // 2) * (H + W),
+    one_off=lambda H, W, k: H * W - (H - k) * (W - k),
+    half_a_window=lambda H, W, k: H * W - (H - k // 2) * (W - k // 2),
+    one_border_only=lambda H, W, k: k // 2 * (H + W - k // 2),
+    corners_only=lambda H, W, k: 4 * (k // 2) ** 2,
+    along_both_axes=lambda H, W, k: (k - 1) ** 2,
+    whole_window=lambda H, W, k: H * W - max(H - 2 * k, 0) * max(W - 2 * k, 0),
+    rim_of_one=lambda H, W, k: H * W - max(H - 2, 0) * max(W - 2, 0),
+    middle_of_odd=lambda H, W, k: H * W - (H - k - 1) * (W - k - 1),
+    of_side=lambda H, W, k: H * H - (H - k + 1) ** 2,
+)
+
+# --- §9.7 -----------------------------------------------------------------------------
+
+
+right(
+    "§9.7",
+    by_ceiling=lambda L, k: 1 + ceil((L - k) / (k // 2)),
+    by_neighbours=lambda L, k: _layers(
+        [sorted(sorted(range(L), key=lambda j: abs(j - i))[:k]) for i in range(L)]
+    ),
+)
+
+
+def _layers(near):
+    """By definition: who is seen in one layer more."""
+    seen, layers = {0}, 0
+    while len(seen) < len(near):
+        seen, layers = {j for i in seen for j in near[i]}, layers + 1
+    return layers
+
+
+wrong(
+    "§9.7",
+    as_in_the_middle=lambda L, k: ceil((L - 1) / (k - 1)),
+    first_forgotten=lambda L, k: ceil((L - k) / (k // 2)),
+    rounded_down=lambda L, k: 1 + (L - k) // (k // 2),
+    windows_side_by_side=lambda L, k: ceil(L / k),
+    first_not_pressed=lambda L, k: ceil((L - 1) / (k // 2)),
+    as_convolutions=lambda L, k: 1 + ceil((L - k) / (k - 1)),
+    always_one_more=lambda L, k: 2 + (L - k) // (k // 2),
+    by_k=lambda L, k: 1 + ceil((L - k) / k),
+    doubling=lambda L, k: 1 + ceil((L - k) / k / 2),
+    of_half=lambda L, k: ceil(L / (k // 2)),
+    not_rounded=lambda L, k: 1 + (L - k) / (k // 2),
+)
+
+
 # --- 09.1 -----------------------------------------------------------------------------
 
 
