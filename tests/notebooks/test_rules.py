@@ -306,6 +306,16 @@ def exercises_have_hidden_solutions(nb: NotebookNode) -> Iterator[str]:
 
 
 @rule
+def every_section_ends_with_a_warm_up(nb: NotebookNode) -> Iterator[str]:
+    """A section has a number; exercises, questions and conclusions have none."""
+    code = "\n".join(cell.source for _, cell in cells(nb, "code"))
+    asked = set(re.findall(r'^exercise\("§([\d.]+)"', code, re.MULTILINE))
+    for number in re.findall(r"^## ([\d.]+\d)\.? ", prose(nb), re.MULTILINE):
+        if number not in asked:
+            yield f'section {number}: no exercise("§{number}", …) at its end'
+
+
+@rule
 def links_lead_somewhere(nb: NotebookNode) -> Iterator[str]:
     for name, cell in cells(nb, "markdown"):
         text = without_code(cell.source)
@@ -469,6 +479,7 @@ def test_faulty_code_is_noticed(source: str, problem: str):
         ("по формуле (7)", "formula (7) is mentioned"),
         ('<div class="callout q">\n\nПочему?', "a callout q begins with Почему?"),
         ('<div class="callout odd">\n\n**Ой.**', "a callout odd begins with **Ой.**"),
+        ("## 7.10. Глава", 'section 7.10: no exercise("§7.10", …)'),
         ("[далее](05_нет.ipynb)", "there is no 05_нет.ipynb"),
         ("[выше](#Нет-такого)", "nothing is called #Нет-такого"),
         ("![](https://x.org/a.png)", "an image needs an alt text"),
