@@ -210,6 +210,8 @@ def cells_are_small(nb: NotebookNode) -> Iterator[str]:
     lengths = []
     for name, cell in cells(nb, "code"):
         lines = cell.source.splitlines()
+        if is_folded(cell):
+            lines = lines[1:]  # the line that stands for the cell
         lengths.append(len(lines))
         on_slide = slide_type(cell) in SHOWN and "hide-input" not in tags(cell)
         high, wide = (15, 72) if on_slide else (20, 79)
@@ -224,6 +226,31 @@ def cells_are_small(nb: NotebookNode) -> Iterator[str]:
                 yield f"{name}: {len(line)} columns, at most {wide}: {line}"
     if lengths and statistics.median(lengths) > 8:
         yield f"median length of code cells {statistics.median(lengths)}, at most 8"
+
+
+FOLDED = re.compile(
+    r"# (?:импорт|подготовка|печать|проверка|(?:живой )?рисунок: .{5,})\n"
+)
+
+
+def is_folded(cell: NotebookNode) -> bool:
+    """Its code is no part of the lecture; JupyterLab shows its first line alone."""
+    try:
+        body = ast.parse(cell.source).body
+    except SyntaxError:  # told by another rule
+        body = []
+    imports = all(isinstance(node, ast.Import | ast.ImportFrom) for node in body)
+    return "hide-input" in tags(cell) or (bool(body) and imports)
+
+
+@rule
+def what_teaches_nothing_is_folded(nb: NotebookNode) -> Iterator[str]:
+    for name, cell in cells(nb, "code"):
+        if is_folded(cell):
+            if not cell.metadata.get("jupyter", {}).get("source_hidden"):
+                yield f"{name}: must be collapsed (source_hidden)"
+            if not FOLDED.match(cell.source):
+                yield f"{name}: begin with # рисунок: …, # проверка, # импорт, …"
 
 
 def is_a_class(source: str) -> bool:
@@ -450,6 +477,8 @@ def test_a_sound_notebook_passes():
         ("x = '" + "а" * 70 + "'", "76 columns, at most 72"),
         ("!pip install x", "plain Python only"),
         ("%timeit x", "plain Python only"),
+        ("import math", "must be collapsed"),
+        ("import math", "begin with # рисунок"),
         ("torch.load(p)", "torch.load without weights_only=True"),
         ("torch.load(p, weights_only=False)", "torch.load without weights_only=True"),
         ("resnet18(pretrained=True)", "pretrained="),
