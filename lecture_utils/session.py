@@ -120,14 +120,15 @@ def _explain(shell, kind, error, trace, tb_offset=None) -> None:
     if isinstance(error, NameError):
         print(
             f"Имени «{error.name}» ещё нет: оно появляется в одной из клеток выше. "
-            "Выполните их — меню Run → Run All Above Selected Cell."
+            "Выполните их — меню «Выполнить» → «Выполнить все ячейки, выше выбранной» "
+            "(Run All Above Selected Cell)."
         )
     elif _out_of_memory(error):
         print(
             "Не хватило памяти: клетка попросила больше, чем отведено тетради. "
             "Остальные переменные целы, других тетрадей это не касается. Уменьшите "
             "размеры (пакет, картинку, сеть); если и прежние клетки не идут, начните "
-            "заново — меню Kernel → Restart Kernel."
+            "заново — меню «Ядро» → «Перезапустить ядро…» (Restart Kernel)."
         )
 
 
