@@ -545,22 +545,50 @@ def energy_inside(heat: Tensor, mask: Tensor) -> Tensor:
     return torch.nan_to_num((heat * inside).sum((1, 2)) / heat.sum((1, 2)))
 
 
+def _kept(
+    B: int, service: int, K: int, h: int, w: int, d: int
+) -> tuple[Tensor, Tensor, int, int]:
+    """Tokens, and K cells of its own for every picture, in any order."""
+    kept = random(B, h * w).argsort(1)[:, :K]
+    return random(B, service + K, d, seed=1), kept, h, w
+
+
 @cases(
     "07.5",
-    dict.fromkeys(
-        [(2, 1, 3, 3, 4), (1, 1, 2, 5, 3), (3, 5, 4, 3, 2), (2, 0, 3, 2, 6)],
-        (
-            "Клетки — последние h·w токенов; вектор клетки должен стать каналами.",
-            "Клетка строки i и столбца j имеет среди них номер i·w + j.",
+    {
+        (1, 1, 6, 2, 3, 4): "Здесь уцелели все клетки, но токены стоят не по порядку: "
+        "место каждого — в kept.",
+        (1, 1, 3, 2, 4, 3): "Клетка, которой нет в kept, — нули во всех каналах.",
+        (3, 1, 4, 3, 2, 2): "У каждой картинки свои уцелевшие клетки.",
+        (2, 4, 5, 3, 4, 3): (
+            "Служебных токенов бывает больше одного.",
+            "Клеток столько, сколько столбцов в kept, и они стоят последними.",
         ),
-    ),
-    lambda B, extra, h, w, d: (random(B, extra + h * w, d), h, w),
+        (2, 0, 3, 4, 2, 5): (
+            "Служебных токенов может и не быть; сетка не квадратная.",
+            "Клетка номер m стоит в строке m // w и столбце m % w.",
+        ),
+    },
+    _kept,
     random_case=lambda rng: (
-        *(rng.randint(2, 3), rng.randint(0, 5)),
-        *(rng.randint(2, 5) for _ in range(3)),
+        *(rng.randint(2, 3), rng.randint(0, 5), rng.randint(3, 8)),
+        *(rng.randint(2, 4), rng.randint(5, 6), rng.randint(2, 5)),
     ),
+    mistakes={
+        "Впереди стоят служебные токены, клетки — за ними.": lambda tokens, *rest: (
+            map_of_kept(tokens[:, : rest[0].shape[1]], *rest)
+        ),
+        "Сетка нумеруется построчно: клетка m — в строке m // w.": (
+            lambda tokens, kept, h, w: map_of_kept(tokens, kept, w, h).mT
+        ),
+        "В kept — номера клеток сетки: служебные токены в них не в счёт, а первая "
+        "клетка — номер 0.": lambda tokens, kept, h, w: map_of_kept(
+            tokens, (kept - (tokens.shape[1] - kept.shape[1])) % (h * w), h, w
+        ),
+    },
 )
-def grid_of_tokens(tokens: Tensor, h: int, w: int) -> Tensor:
-    """Cells of the picture as a map, service tokens in front dropped."""
-    cells = tokens[:, tokens.shape[1] - h * w :]
-    return cells.reshape(len(tokens), h, w, -1).permute(0, 3, 1, 2)
+def map_of_kept(tokens: Tensor, kept: Tensor, h: int, w: int) -> Tensor:
+    """Cells that were not pruned on their places of the map, zeros elsewhere."""
+    cells = tokens[:, tokens.shape[1] - kept.shape[1] :]
+    places = F.one_hot(kept, h * w).to(cells)  # (B, K, h·w)
+    return torch.einsum("bkd,bkp->bdp", cells, places).unflatten(2, (h, w))

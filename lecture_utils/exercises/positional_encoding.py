@@ -1,43 +1,40 @@
 """Exercises of notebook 10 (positional encoding)."""
 
 import math
-from collections.abc import Callable
+from itertools import permutations
 from random import Random
 
 import torch
 from torch import Tensor
 
-from lecture_utils.exercises.cases import SILENT_HINT, cases, check, random
-from lecture_utils.exercises.expect import SILENT, call, case, expect, expect_form
+from lecture_utils.exercises.cases import cases, random
 
 # --- warm-ups -------------------------------------------------------------------------
-
-
-def _permuted(*order: int) -> tuple[Tensor, Tensor]:
-    return random(len(order), 4, seed=1), torch.tensor(order)
 
 
 @cases(
     "§10.1",
     {
-        (1, 2, 0): "Токен 1 стоял на месте 0: его ответ — в строке 0 выхода y.",
-        (0, 1, 2, 3, 4): "Порядок не меняли: и выход менять не надо.",
-        (2, 0, 3, 1): "Переставляют строки целиком: токен — это строка.",
-        (4, 1, 2, 3, 0): "Два токена поменялись местами, остальные стоят на своих.",
-        (3, 5, 0, 2, 1, 4): "Ответ из строки i должен попасть в строку order[i].",
+        ("кот",): "Фраза из одного слова одна.",
+        ("мать", "любит", "дочь"): "Среднее не меняется ни при каком порядке слов.",
+        ("да", "нет", "да"): "Если поменять местами одинаковые слова, фраза та же.",
+        ("очень", "сильно", "очень", "сильно", "очень"): (
+            "Повторяются два слова, каждое своё число раз.",
+            "Порядков N!, и каждая фраза встретится среди них столько раз, сколько "
+            "способов переставить одинаковые слова.",
+        ),
     },
-    _permuted,
-    random_case=lambda rng: (*rng.sample(range(n := rng.randint(5, 9)), n),),
+    lambda *words: ([*words],),
+    random_case=lambda rng: (*rng.choices("абв", k=rng.randint(5, 7)),),
     mistakes={
-        "Это та же перестановка ещё раз, а нужна обратная.": lambda y, order: y[order],
-        "Строки стоят в том порядке, в каком подали токены: переставьте их.": (
-            lambda y, order: y
+        "Столько порядков у разных слов, а здесь есть одинаковые.": (
+            lambda words: math.factorial(len(words))
         ),
     },
 )
-def in_order(y: Tensor, order: Tensor) -> Tensor:
-    """Rows of the output of attention, put back in the order of the tokens."""
-    return torch.empty_like(y).index_copy_(0, order, y)
+def phrases_alike(words: list[str]) -> int:
+    """How many phrases of the same words have the same mean answer."""
+    return len(set(permutations(words)))
 
 
 @cases(
@@ -294,37 +291,51 @@ def speed_matrix(d: int, base: float) -> Tensor:
     return torch.cat([torch.cat([0 * w, w], 1), torch.cat([-w, 0 * w], 1)])
 
 
-def _pairs(n: int, d: int) -> Tensor:
-    """Encoding of the positions 0…n − 1, sine and cosine of a frequency in turn."""
-    angles = _angles(torch.arange(n), d)
-    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)
+def _centres(new: int, old: int) -> Tensor:
+    """Centres of ``new`` patches, counted in ``old`` ones."""
+    edges = torch.linspace(-0.5, old - 0.5, new + 1)
+    return (edges[1:] + edges[:-1]) / 2
 
 
-@check("10.4")
-def encode_video(answer: Callable, rng: Random) -> None:
-    """Encoding of frame, row and column, a third of the vector each."""
-    order = (
-        "Порядок третей: кадр, строка, столбец. Каждая — формула (2) "
-        "с размерностью d/3 и зависит только от своей координаты."
-    )
-    drawn = (*(rng.randint(2, 6) for _ in range(3)), 6 * rng.randint(2, 5))
-    for size in [(2, 3, 4, 6), (1, 5, 2, 12), (4, 1, 3, 18), (3, 3, 3, 6), drawn]:
-        T, H, W, d = size
-        silent, given = size is drawn, f"T={T}, H={H}, W={W}, d={d}"
-        form = "У каждого из T·H·W токенов свой вектор длины d."
-        with case(SILENT if silent else given, SILENT_HINT if silent else form):
-            got = call(answer, T, H, W, d)
-            expect_form(got, torch.zeros(T, H, W, d))
-        wants = {
-            "кадр": _pairs(T, d // 3)[:, None, None],
-            "строка": _pairs(H, d // 3)[:, None],
-            "столбец": _pairs(W, d // 3),
-        }
-        thirds = got.split(d // 3, dim=-1)
-        for third, (name, want) in zip(thirds, wants.items(), strict=True):
-            part = f"{given}, часть «{name}»"
-            with case(SILENT if silent else part, SILENT_HINT if silent else order):
-                expect(third, want.expand(third.shape))
+@cases(
+    "10.4",
+    {
+        (3, 4, 3, 4, 8): "Сетка та же: у каждого патча кодировка его номеров, "
+        "формула (10).",
+        (2, 4, 6, 12, 4): (
+            "Новый патч накрыл ровно 3×3 старых: его центр — в среднем из них.",
+            "Новые границы делят отрезок от −0,5 до h − 0,5 на равные части.",
+        ),
+        (6, 6, 3, 3, 8): "Новые патчи вдвое мельче: центр первого — левее нуля, в "
+        "−0,25.",
+        (1, 1, 5, 8, 4): "Патч один, во всю картинку: его центр — в центре картинки.",
+        (5, 3, 2, 7, 12): "У строк и столбцов своё отношение сторон.",
+    },
+    random_case=lambda rng: (
+        *(rng.randint(2, 9) for _ in range(4)),
+        4 * rng.randint(2, 4),
+    ),
+    mistakes={
+        "Растянуты номера, а нужны центры: центр первого патча не всегда в нуле.": (
+            lambda H, W, h, w, d: _grid(
+                torch.arange(H) * h / H, torch.arange(W) * w / W, d
+            )
+        ),
+        "Первая половина вектора — строка, вторая — столбец.": (
+            lambda H, W, h, w, d: encode_grid(H, W, h, w, d).roll(d // 2, -1)
+        ),
+    },
+)
+def encode_grid(H: int, W: int, h: int, w: int, d: int) -> Tensor:
+    """Encoding of the patches of another grid at their places on the old one."""
+    return _grid(_centres(H, h), _centres(W, w), d)
+
+
+def _grid(rows: Tensor, columns: Tensor, d: int) -> Tensor:
+    """Formula (10), sine and cosine of a pair side by side."""
+    places = torch.meshgrid(rows, columns, indexing="ij")
+    angles = torch.stack([_angles(place, d // 2) for place in places], dim=2)
+    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(2)
 
 
 def _turned(x: Tensor, angles: Tensor, r: int) -> Tensor:

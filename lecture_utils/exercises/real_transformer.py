@@ -308,13 +308,14 @@ def class_relevance(A: Tensor, G: Tensor) -> Tensor:
 @cases(
     "12.2",
     {
-        (1, 1, 5): "Патчи в один ряд: расстояние — разность номеров.",
+        (1, 1, 5): "Патчи в один ряд: вниз сдвига нет, вправо — разность номеров.",
         (2, 3, 3): (
-            "Расстояние — по прямой, и вес у него — внимание.",
-            "Корень из суммы квадратов разностей строк и столбцов.",
+            "Сдвиг — куда смотрят минус откуда, и вес у него — внимание.",
+            "Среднее по смотрящим патчам — без корня и без модуля: противоположные "
+            "сдвиги гасят друг друга.",
         ),
         (3, 2, 5): "Номер патча — строка · columns + столбец. Сетка не квадратная.",
-        (6, 4, 3): "Среднее — по смотрящим патчам, у каждой головы своё.",
+        (6, 4, 3): "Сначала сдвиг вниз, потом вправо; у каждой головы свой.",
     },
     lambda h, rows, columns: (
         _attention(h, rows * columns, rows * columns),
@@ -322,13 +323,21 @@ def class_relevance(A: Tensor, G: Tensor) -> Tensor:
         columns,
     ),
     random_case=lambda rng: (rng.randint(2, 5), rng.randint(2, 4), rng.randint(5, 7)),
+    mistakes={
+        "Это сдвиг наоборот: откуда смотрят минус куда.": lambda *given: (
+            -mean_shift(*given)
+        ),
+        "Сначала строки (вниз), потом столбцы (вправо).": lambda *given: mean_shift(
+            *given
+        ).flip(-1),
+    },
 )
-def attention_distance(A: Tensor, rows: int, columns: int) -> Tensor:
-    """Mean distance in patches at which each head looks (Dosovitskiy et al., 2020)."""
+def mean_shift(A: Tensor, rows: int, columns: int) -> Tensor:
+    """Rows down and columns right at which each head looks on average."""
     number = torch.arange(rows * columns)
-    y, x = (part.to(A.dtype) for part in (number // columns, number % columns))
-    far = torch.hypot(y[:, None] - y, x[:, None] - x)
-    return torch.einsum("hij,ij->h", A, far) / len(number)
+    place = torch.stack([number // columns, number % columns], 1).to(A.dtype)
+    shift = place - place[:, None]  # (N, N, 2), key minus query
+    return torch.einsum("hij,ijc->hc", A, shift) / len(number)
 
 
 def _table(rows: int, columns: int, d: int, noise: float) -> Tensor:

@@ -21,11 +21,6 @@ from lecture_utils.exercises.expect import (
     expect_form,
 )
 
-ATTENTION = Ban(
-    "готовую функцию внимания брать нельзя",
-    r".*(dot_product|multi_?head)_?attention",
-    ("attention",),
-)
 SOFTMAX = Ban(
     "готовый softmax брать нельзя, в этом и задача",
     r".*(softm(ax|in)|attention)",
@@ -288,21 +283,40 @@ def tokens_at_par(d: int, r: int) -> int:
 # --- exercises ------------------------------------------------------------------------
 
 
+def _attend(q: Tensor, K: Tensor, V: Tensor) -> Tensor:
+    """Attention of one query."""
+    return (K @ q / len(q) ** 0.5).softmax(-1) @ V
+
+
 @cases(
     "08.1",
     {
-        (6, 2, 2): ("Вес слова — softmax оценок.", "Оценки — K @ q / √d."),
-        (5, 9, 4): "Делят на √d, где d — длина запроса, а не число слов.",
-        (4, 3, 6): "Значения бывают и другой длины, чем запрос.",
-        (1, 3, 2): "Если слово одно, его вес равен 1 и ответ — его значение.",
+        (2, 3, 4): "Слов два: без одного остаётся значение другого.",
+        (6, 2, 2): (
+            "Строка j — внимание ко всем словам, кроме j.",
+            "Закройте слово j до softmax — или уберите его слагаемое из суммы и снова "
+            "сделайте доли долями.",
+        ),
+        (5, 9, 4): "Оценки делят на √d, где d — длина запроса, а не число слов.",
+        (4, 3, 6): "Значения бывают и другой длины, чем запрос: строк N, столбцов m.",
     },
     lambda N, d, m: (random(d, seed=1), random(N, d, seed=2), random(N, m, seed=3)),
-    random_case=lambda rng: tuple(rng.randint(2, 9) for _ in range(3)),
-    forbid=ATTENTION,
+    random_case=lambda rng: (rng.randint(3, 9), rng.randint(2, 9), rng.randint(2, 9)),
+    mistakes={
+        "Слова нет — и доли остальных должны снова давать в сумме 1.": (
+            lambda q, K, V: (
+                _attend(q, K, V) - (K @ q / len(q) ** 0.5).softmax(0)[:, None] * V
+            )
+        ),
+        "Это вклад слова j в ответ, а нужен ответ без него.": (
+            lambda q, K, V: (K @ q / len(q) ** 0.5).softmax(0)[:, None] * V
+        ),
+    },
 )
-def attend(q: Tensor, K: Tensor, V: Tensor) -> Tensor:
-    """Attention of one query."""
-    return (K @ q / len(q) ** 0.5).softmax(-1) @ V
+def attend_without_each(q: Tensor, K: Tensor, V: Tensor) -> Tensor:
+    """Attention of one query with each of the words left out in turn."""
+    others = [[n for n in range(len(K)) if n != j] for j in range(len(K))]
+    return torch.stack([_attend(q, K[rest], V[rest]) for rest in others])
 
 
 def _scores(centre: float, spread: float, T: float, *shape: int) -> tuple:
@@ -339,21 +353,22 @@ def softmax_T(S: Tensor, T: float) -> Tensor:
 
 
 @check("08.3")
-def decoder_mask(answer: Callable[[Tensor, int], Tensor], rng: Random) -> None:
-    """Causal mask joined with the padding mask, True where attention may look."""
+def window_mask(answer: Callable[[Tensor, int, int], Tensor], rng: Random) -> None:
+    """Causal mask of a sliding window, padding in front, True where one may look."""
     form = (
         "Нужна логическая маска (torch.bool) формы (B, 1, N, N): фраза, место для "
         "голов, запрос, ключ."
     )
     drawn = [rng.randint(1, 8) for _ in range(rng.randint(2, 4))]
-    inputs = [([4], 4), ([2, 4], 4), ([3, 1, 5], 6), ([1], 1), (drawn, 9)]
-    for lengths, N in inputs:
+    inputs = [([4], 4, 4), ([5], 5, 2), ([2, 4], 4, 4), ([3, 1, 5], 6, 3), ([1], 1, 1)]
+    for lengths, N, w in [*inputs, (drawn, 9, rng.randint(2, 4))]:
         i, j = torch.arange(N)[:, None], torch.arange(N)
-        want = (j <= i) & (j < torch.tensor(lengths)[:, None, None, None])
+        real = j >= N - torch.tensor(lengths)[:, None, None, None]
+        want = (j <= i) & (j > i - w) & real | (i == j)
         silent = lengths is drawn
-        given = SILENT if silent else f"lengths={lengths}, N={N}"
+        given = SILENT if silent else f"lengths={lengths}, N={N}, w={w}"
         with case(given, SILENT_HINT if silent else form):
-            got = call(answer, torch.tensor(lengths), N)
+            got = call(answer, torch.tensor(lengths), N, w)
             expect_form(got, want)
         with case(given, SILENT_HINT if silent else _mask_hint(got, want)):
             expect(got, want)
@@ -364,9 +379,16 @@ def _mask_hint(got: Tensor, want: Tensor) -> str:
         return "Маска перевёрнута: True значит «можно смотреть»."
     if torch.equal(got, want.mT):
         return "Запрос — строка, ключ — столбец: закрыто то, что правее диагонали."
+    if not got.diagonal(dim1=-2, dim2=-1).all():
+        return (
+            "Само себя место видит всегда, и дополнение тоже: иначе softmax даст NaN."
+        )
     if not (want & ~got).any():
-        return "Открыто лишнее: закрывают и будущее, и дополнение (среди ключей)."
-    return "Закрыто лишнее: слово видит себя, а дополнение закрывают среди ключей."
+        return (
+            "Открыто лишнее: закрывают будущее, то, что дальше окна, и дополнение — "
+            "среди ключей."
+        )
+    return "Закрыто лишнее: в окне w слов вместе с самим словом, а дополнение — слева."
 
 
 @cases(
@@ -515,7 +537,7 @@ def attend_in_chunks(answer: Callable[[Tensor, _Chunks], Tensor], rng: Random) -
         with case(given, hint):
             with _Chunks(K, V, sizes) as chunks:
                 got = call(answer, q.clone(), chunks, copy=False)
-            expect(got, attend(q, K, V))
+            expect(got, _attend(q, K, V))
             if chunks.left:
                 raise Wrong("прочитаны не все куски")
             # A chunk and what is computed of it; a dozen numbers from chunk to chunk.

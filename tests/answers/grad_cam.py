@@ -649,47 +649,73 @@ wrong(
 
 
 @right("07.5")
-def grid(tokens, h, w):
-    cells = tokens[:, tokens.shape[1] - h * w :]
-    return cells.reshape(len(tokens), h, w, -1).permute(0, 3, 1, 2)
+def kept_map(
+    tokens,
+    kept,
+    h,
+    w,
+    *,
+    cells=lambda tokens, K: tokens[:, tokens.shape[1] - K :],
+    place=lambda m, h, w: divmod(m, w),
+    empty=0.0,
+):
+    """The right map, or one with a single named mistake."""
+    B, K = kept.shape
+    full = torch.full((B, tokens.shape[2], h, w), empty, dtype=tokens.dtype)
+    for b in range(B):
+        for token, m in zip(cells(tokens, K)[b], kept[b].tolist(), strict=True):
+            i, j = place(m, h, w)
+            full[b, :, i, j] = token
+    return full
 
 
-right("07.5", by_fold=lambda tokens, h, w: F.fold(tokens[:, -h * w :].mT, (h, w), 1))
+@right("07.5")
+def kept_map_by_indices(tokens, kept, h, w):
+    flat = tokens.new_zeros(len(tokens), h * w, tokens.shape[-1])
+    flat[torch.arange(len(kept))[:, None], kept] = tokens[:, -kept.shape[1] :]
+    return flat.mT.reshape(len(tokens), -1, h, w)
+
+
 wrong(
     "07.5",
-    always_dropping_one=lambda tokens, h, w: grid(tokens[:, 1 : 1 + h * w], h, w),
-    keeping_the_class_token=lambda tokens, h, w: grid(tokens[:, : h * w], h, w),
-    without_transposing=lambda tokens, h, w: tokens[:, -h * w :].reshape(
-        len(tokens), -1, h, w
+    first_tokens=partial(kept_map, cells=lambda tokens, K: tokens[:, :K]),
+    after_one_service_token=partial(
+        kept_map, cells=lambda tokens, K: tokens[:, 1 : K + 1]
     ),
-    by_columns=lambda tokens, h, w: grid(tokens, w, h).transpose(2, 3),
-    with_channels_last=lambda tokens, h, w: tokens[:, -h * w :].unflatten(1, (h, w)),
-    of_squares=lambda tokens, h, w: grid(tokens, *[int((h * w) ** 0.5)] * 2),
-    of_swapped_sides=lambda tokens, h, w: grid(tokens, w, h),
-    from_below=lambda tokens, h, w: grid(tokens, h, w).flip(2),
-    of_the_first_picture=lambda tokens, h, w: grid(tokens, h, w)[:1].expand(
-        len(tokens), -1, -1, -1
+    in_order_of_tokens=lambda tokens, kept, h, w: kept_map(
+        tokens, torch.arange(kept.shape[1]).expand_as(kept), h, w
     ),
-    channels_backwards=lambda tokens, h, w: grid(tokens, h, w).flip(1),
-    without_batch=lambda tokens, h, w: grid(tokens, h, w)[0],
-    mixed_with_the_batch=lambda tokens, h, w: (
-        tokens[:, -h * w :]
-        .transpose(0, 1)
-        .reshape(len(tokens), h, w, -1)
-        .permute(0, 3, 1, 2)
+    in_order_of_numbers=lambda tokens, kept, h, w: kept_map(
+        tokens, kept.sort(1).values, h, w
     ),
-    with_the_class_token_added=lambda tokens, h, w: (
-        grid(tokens, h, w) + tokens[:, 0, :, None, None]
+    of_the_first_picture=lambda tokens, kept, h, w: kept_map(
+        tokens, kept[:1].expand_as(kept), h, w
     ),
-    normalised=lambda tokens, h, w: F.normalize(grid(tokens, h, w), dim=1),
-    by_snake=lambda tokens, h, w: torch.cat(
-        [
-            row.flip(3) if i % 2 else row
-            for i, row in enumerate(grid(tokens, h, w).split(1, 2))
-        ],
-        2,
+    by_columns=partial(kept_map, place=lambda m, h, w: (m % h, m // h)),
+    counted_from_one=partial(kept_map, place=lambda m, h, w: divmod(m - 1, w)),
+    height_for_width=partial(kept_map, place=lambda m, h, w: (m // h % h, m % h % w)),
+    of_swapped_sides=lambda tokens, kept, h, w: kept_map(tokens, kept, w, h),
+    transposed=lambda tokens, kept, h, w: kept_map(tokens, kept, w, h).mT,
+    ones_elsewhere=partial(kept_map, empty=1.0),
+    nothing_elsewhere=partial(kept_map, empty=math.nan),
+    class_token_elsewhere=lambda tokens, kept, h, w: torch.where(
+        kept_map(torch.ones_like(tokens), kept, h, w) > 0,
+        kept_map(tokens, kept, h, w),
+        tokens[:, 0, :, None, None],
     ),
-    by_permuted_tokens=lambda tokens, h, w: (
-        tokens[:, -h * w :].permute(0, 2, 1).reshape(len(tokens), -1, w, h)
+    mean_elsewhere=lambda tokens, kept, h, w: torch.where(
+        kept_map(torch.ones_like(tokens), kept, h, w) > 0,
+        kept_map(tokens, kept, h, w),
+        tokens[:, -kept.shape[1] :].mean(1)[..., None, None],
+    ),
+    channels_last=lambda *given: kept_map(*given).movedim(1, -1),
+    flat=lambda *given: kept_map(*given).flatten(2),
+    without_transposing=lambda tokens, kept, h, w: (
+        kept_map(tokens, kept, h, w)
+        .flatten(2)
+        .mT.reshape(len(tokens), tokens.shape[2], h, w)
+    ),
+    numbers_of_tokens=lambda tokens, kept, h, w: kept_map(
+        tokens, (kept - (tokens.shape[1] - kept.shape[1])) % (h * w), h, w
     ),
 )

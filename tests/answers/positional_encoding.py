@@ -2,8 +2,10 @@
 
 import math
 from functools import partial
+from itertools import permutations, product
 
 import torch
+import torch.nn.functional as F
 
 from tests.answers import right, wrong
 
@@ -30,30 +32,35 @@ def _halves(positions, d):
 
 
 @right("§10.1")
-def put_back(y, order):
-    result = torch.zeros_like(y)
-    for row, n in zip(y, order.tolist(), strict=True):
-        result[n] = row
-    return result
+def phrases(words):
+    counts = [words.count(word) for word in set(words)]
+    return math.factorial(len(words)) // math.prod(map(math.factorial, counts))
 
 
-right(
-    "§10.1",
-    inverse=lambda y, order: y[order.argsort()],
-    by_matrix=lambda y, order: (order == torch.arange(len(order))[:, None]).to(y) @ y,
-)
+right("§10.1", by_trying=lambda words: len({" ".join(p) for p in permutations(words)}))
 wrong(
     "§10.1",
-    permuted_again=lambda y, order: y[order],
-    permuted_twice=lambda y, order: y[order][order],
-    as_it_is=lambda y, order: y,
-    reversed=lambda y, order: y.flip(0),
-    columns=lambda y, order: y[:, order.argsort() % y.shape[1]],
-    counted_from_one=lambda y, order: y[order.argsort() - 1],
-    sorted_numbers=lambda y, order: y.sort(0).values,
-    averaged=lambda y, order: y.mean(0).expand_as(y),
-    falling=lambda y, order: y[order.argsort(descending=True)],
+    all_orders=lambda words: math.factorial(len(words)),
+    without_itself=lambda words: phrases(words) - 1,
+    of_different_words=lambda words: math.factorial(len(set(words))),
+    words_in_all=lambda words: len(words),
+    different_words=lambda words: len(set(words)),
+    divided_by_repeats=lambda words: (
+        math.factorial(len(words)) // (len(words) - len(set(words)) + 1)
+    ),
+    divided_by_counts=lambda words: (
+        math.factorial(len(words))
+        // math.prod(words.count(word) for word in set(words))
+    ),
+    divided_by_factorial_of_the_rest=lambda words: (
+        math.factorial(len(words)) // math.factorial(len(words) - len(set(words)) + 1)
+    ),
+    any_words=lambda words: len(set(words)) ** len(words),
+    one=lambda words: 1,
+    pairs=lambda words: math.comb(len(words), 2),
+    real_number=lambda words: math.log(math.factorial(len(words))),
 )
+
 
 # --- §10.2 ----------------------------------------------------------------------------
 
@@ -385,90 +392,81 @@ wrong(
 # --- 10.4 -----------------------------------------------------------------------------
 
 
-def _axes(T, H, W):
-    return torch.meshgrid(*map(torch.arange, (T, H, W)), indexing="ij")
+def _grid_of(rows, columns, d, pairs=_pairs):
+    y, x = torch.meshgrid(rows, columns, indexing="ij")
+    return torch.cat([pairs(y, d // 2), pairs(x, d // 2)], dim=-1)
+
+
+def _centres(new, old):
+    return (torch.arange(new) + 0.5) * old / new - 0.5
 
 
 @right("10.4")
-def video_by_meshgrid(T, H, W, d):
-    return torch.cat([_pairs(axis, d // 3) for axis in _axes(T, H, W)], dim=-1)
+def regrid(H, W, h, w, d, *, at=_centres, grid=_grid_of):
+    """The right encoding, or one with a single named mistake."""
+    return grid(at(H, h), at(W, w), d)
 
 
 @right("10.4")
-def video_by_slices(T, H, W, d):
-    pe, third = torch.empty(T, H, W, d), d // 3
-    pe[..., :third] = _pairs(torch.arange(T), third)[:, None, None]
-    pe[..., third : 2 * third] = _pairs(torch.arange(H), third)[:, None]
-    pe[..., 2 * third :] = _pairs(torch.arange(W), third)
+def regrid_by_loops(H, W, h, w, d):
+    pe = torch.empty(H, W, d)
+    for i, j in product(range(H), range(W)):
+        y, x = (
+            (2 * n + 1) * old / (2 * new) - 0.5
+            for n, new, old in ((i, H, h), (j, W, w))
+        )
+        pe[i, j, : d // 2] = _pairs(torch.tensor(y), d // 2)
+        pe[i, j, d // 2 :] = _pairs(torch.tensor(x), d // 2)
     return pe
 
 
 wrong(
     "10.4",
-    columns_first=lambda T, H, W, d: torch.cat(
-        [_pairs(axis, d // 3) for axis in _axes(T, H, W)[::-1]], dim=-1
+    own_numbers=partial(regrid, at=lambda new, old: torch.arange(new)),
+    numbers_stretched=partial(
+        regrid, at=lambda new, old: torch.arange(new) * old / new
     ),
-    summed=lambda T, H, W, d: sum(_pairs(axis, d) for axis in _axes(T, H, W)),
-    with_frequencies_of_the_whole=lambda T, H, W, d: torch.cat(
-        [_pairs(axis, d)[..., : d // 3] for axis in _axes(T, H, W)], dim=-1
+    corners_aligned=partial(
+        regrid, at=lambda new, old: torch.linspace(0, old - 1, new)
     ),
-    counted_from_one=lambda T, H, W, d: video_by_meshgrid(T + 1, H + 1, W + 1, d)[
-        1:, 1:, 1:
-    ],
-    by_raster=lambda T, H, W, d: _pairs(torch.arange(T * H * W), d).view(T, H, W, d),
-    flattened=lambda T, H, W, d: video_by_meshgrid(T, H, W, d).flatten(0, 2),
+    without_the_half_step=partial(
+        regrid, at=lambda new, old: (torch.arange(new) + 0.5) * old / new
+    ),
+    half_added_outside=partial(
+        regrid, at=lambda new, old: torch.arange(new) * old / new + 0.5
+    ),
+    half_subtracted_first=partial(
+        regrid, at=lambda new, old: (torch.arange(new) - 0.5) * old / new + 0.5
+    ),
+    turned_round=partial(
+        regrid, at=lambda new, old: (torch.arange(new) + 0.5) * new / old - 0.5
+    ),
+    nearest=partial(regrid, at=lambda new, old: _centres(new, old).round()),
+    rounded_down=partial(regrid, at=lambda new, old: torch.arange(new) * old // new),
+    clamped=partial(regrid, at=lambda new, old: _centres(new, old).clamp(0, old - 1)),
+    in_shares=partial(regrid, at=lambda new, old: (torch.arange(new) + 0.5) / new),
+    one_ratio_for_both=lambda H, W, h, w, d: _grid_of(
+        _centres(H, h), (torch.arange(W) + 0.5) * h / H - 0.5, d
+    ),
+    columns_first=lambda *given: regrid(*given).roll(given[-1] // 2, -1),
+    sides_swapped=lambda H, W, h, w, d: regrid(W, H, w, h, d),
+    in_halves=partial(regrid, grid=partial(_grid_of, pairs=_halves)),
+    summed=partial(regrid, grid=lambda y, x, d: _pairs(y, d)[:, None] + _pairs(x, d)),
+    frequencies_of_the_whole=partial(
+        regrid,
+        grid=partial(_grid_of, pairs=lambda p, d: _pairs(p, 2 * d)[..., :d]),
+    ),
+    flattened=lambda *given: regrid(*given).flatten(0, 1),
+    of_the_old_grid=lambda H, W, h, w, d: regrid(h, w, h, w, d),
 )
 
 
-wrong(
-    "10.4",
-    rows_before_frames=lambda T, H, W, d: torch.cat(
-        [_pairs(axis, d // 3) for axis in _axes(T, H, W)], dim=-1
-    ).roll(d // 3, -1),
-    by_halves=lambda T, H, W, d: torch.cat(
-        [_halves(axis, d // 3) for axis in _axes(T, H, W)], dim=-1
-    ),
-    cosines_first=lambda T, H, W, d: (
-        video_by_meshgrid(T, H, W, d).unflatten(-1, (-1, 2)).flip(-1).flatten(-2)
-    ),
-    in_shares_of_the_side=lambda T, H, W, d: torch.cat(
-        [
-            _pairs(axis / n, d // 3)
-            for axis, n in zip(_axes(T, H, W), (T, H, W), strict=True)
-        ],
-        dim=-1,
-    ),
-    rows_only=lambda T, H, W, d: torch.cat([_pairs(_axes(T, H, W)[1], d // 3)] * 3, -1),
-    mixed_by_channel=lambda T, H, W, d: torch.stack(
-        [_pairs(axis, d // 3) for axis in _axes(T, H, W)], dim=-1
-    ).flatten(-2),
-    transposed=lambda T, H, W, d: video_by_meshgrid(T, H, W, d).transpose(1, 2),
-    channels_first=lambda T, H, W, d: video_by_meshgrid(T, H, W, d).movedim(-1, 0),
-    of_columns_and_rows_swapped=lambda T, H, W, d: torch.cat(
-        [_pairs(_axes(T, H, W)[n], d // 3) for n in (0, 2, 1)], dim=-1
-    ),
-    of_one_frame=lambda T, H, W, d: video_by_meshgrid(T, H, W, d)[:1].expand(
-        T, -1, -1, -1
-    ),
-    frame_by_raster=lambda T, H, W, d: torch.cat(
-        [
-            _pairs(t, d // 3)
-            for t in (
-                _axes(T, H, W)[0],
-                _axes(T, H, W)[1],
-                _axes(T, H, W)[1] * W + _axes(T, H, W)[2],
-            )
-        ],
-        dim=-1,
-    ),
-    centred=lambda T, H, W, d: torch.cat(
-        [
-            _pairs(axis - n // 2, d // 3)
-            for axis, n in zip(_axes(T, H, W), (T, H, W), strict=True)
-        ],
-        dim=-1,
-    ),
-)
+@wrong("10.4")
+def regrid_interpolated(H, W, h, w, d):
+    """The old table stretched as a picture: between its places it is no formula."""
+    old = _grid_of(torch.arange(h), torch.arange(w), d).movedim(-1, 0)[None]
+    new = F.interpolate(old, (H, W), mode="bilinear", align_corners=False)
+    return new[0].movedim(0, -1)
 
 
 # --- 10.5 -----------------------------------------------------------------------------

@@ -348,73 +348,57 @@ wrong(
 
 
 @right("12.2")
-def distance(A, rows, columns, *, far=math.hypot, place=divmod, width=None):
-    """The right distances, or ones with a single named mistake."""
-    width = width or columns
-    at = [place(number, width) for number in range(rows * columns)]
-    table = torch.tensor(
-        [[float(far(a[0] - b[0], a[1] - b[1])) for b in at] for a in at], dtype=A.dtype
+def shift(A, rows, columns, *, width=None, change=lambda step: step):
+    """The right shifts, or ones with a single named mistake."""
+    at = [divmod(number, width or columns) for number in range(rows * columns)]
+    steps = torch.tensor(
+        [[[b[n] - a[n] for n in (0, 1)] for b in at] for a in at], dtype=A.dtype
     )
-    return (A * table).sum(-1).mean(-1)
+    return (A[..., None] * change(steps)).sum(2).mean(1)
 
 
 @right("12.2")
-def distance_on_a_grid(A, rows, columns):
-    y, x = torch.arange(rows, dtype=A.dtype), torch.arange(columns, dtype=A.dtype)
-    grid = torch.cartesian_prod(y, x)
-    return torch.einsum("hij,ij->hi", A, torch.cdist(grid, grid)).mean(1)
+def shift_of_marginals(A, rows, columns):
+    """Mean key less mean query: the queries are looked from equally often."""
+    looked = A.mean(1) - 1 / A.shape[-1]
+    looked = looked.unflatten(1, (rows, columns))
+    down = looked.sum(2) @ torch.arange(rows).to(A)
+    right_ = looked.sum(1) @ torch.arange(columns).to(A)
+    return torch.stack([down, right_], dim=1)
 
 
 wrong(
     "12.2",
-    along_the_streets=partial(distance, far=lambda y, x: abs(y) + abs(x)),
-    squared=partial(distance, far=lambda y, x: y * y + x * x),
-    by_the_longer_side=partial(distance, far=lambda y, x: max(abs(y), abs(x))),
-    rows_for_columns=lambda A, rows, columns: distance(A, rows, columns, width=rows),
-    summed=lambda A, rows, columns: rows * columns * distance(A, rows, columns),
-    of_all_heads=lambda *given: distance(*given).mean(),
-    not_weighted=lambda A, *size: distance(torch.ones_like(A) / A.shape[-1], *size),
-    of_the_strongest=lambda A, *size: distance(A.eq(A.amax(-1, True)).to(A), *size),
-)
-
-wrong(
-    "12.2",
-    from_the_first=lambda A, *size: distance(A[:, :1].expand_as(A), *size),
-    in_shares_of_the_grid=lambda A, rows, columns: (
-        distance(A, rows, columns) / math.hypot(rows - 1, columns - 1)
-    ),
-    of_numbers=partial(distance, place=lambda number, width: (0, number)),
-    along_rows=partial(distance, far=lambda y, x: abs(x)),
-    along_columns=partial(distance, far=lambda y, x: abs(y)),
-    without_root_and_weights=lambda A, *size: distance(A.round(), *size),
-    without_itself=lambda A, rows, columns: distance(
-        A / (1 - A.diagonal(dim1=1, dim2=2))[..., None], rows, columns
-    ),
-    mean_over_pairs=lambda A, *size: distance(A, *size) / A.shape[-1],
-    largest=lambda A, rows, columns: torch.stack(
-        [
-            distance(A[:, i : i + 1].expand_as(A), rows, columns)
-            for i in range(A.shape[1])
-        ]
-    ).amax(0),
-    median=lambda A, rows, columns: (
-        torch.stack(
-            [
-                distance(A[:, i : i + 1].expand_as(A), rows, columns)
-                for i in range(A.shape[1])
-            ]
-        )
-        .median(0)
-        .values
-    ),
-    root_of_the_mean_square=lambda A, *size: distance(
-        A, *size, far=lambda y, x: y * y + x * x
-    ).sqrt(),
-    on_a_square=lambda A, rows, columns: distance(
+    query_minus_key=lambda *given: -shift(*given),
+    right_first=lambda *given: shift(*given).flip(-1),
+    absolute=partial(shift, change=torch.abs),
+    squared=partial(shift, change=torch.square),
+    signs_only=partial(shift, change=torch.sign),
+    distance=lambda *given: shift(*given).norm(dim=1),
+    absolute_mean=lambda *given: shift(*given).abs(),
+    rows_for_columns=lambda A, rows, columns: shift(A, rows, columns, width=rows),
+    on_a_square=lambda A, rows, columns: shift(
         A, rows, columns, width=math.isqrt(rows * columns)
     ),
-    of_mean_head=lambda A, *size: distance(A.mean(0, True), *size).expand(len(A)),
-    as_a_column=lambda *given: distance(*given)[:, None],
+    summed=lambda A, *size: shift(A, *size) * A.shape[-1],
+    mean_over_pairs=lambda A, *size: shift(A, *size) / A.shape[-1],
+    not_weighted=lambda A, *size: shift(torch.ones_like(A) / A.shape[-1], *size),
+    of_the_strongest=lambda A, *size: shift(A.eq(A.amax(-1, True)).to(A), *size),
+    of_the_first_patch=lambda A, *size: shift(
+        torch.where(torch.arange(A.shape[1])[:, None] == 0, A * A.shape[1], 0.0), *size
+    ),
+    in_shares_of_the_grid=lambda A, rows, columns: (
+        shift(A, rows, columns) / torch.tensor([rows, columns]).to(A)
+    ),
+    target=lambda A, rows, columns: (
+        shift(A, rows, columns) + torch.tensor([rows - 1, columns - 1]).to(A) / 2
+    ),
+    transposed_attention=lambda A, *size: shift(A.mT, *size),
+    of_all_heads=lambda *given: shift(*given).mean(0),
+    of_each_patch=lambda A, rows, columns: (
+        A @ torch.cartesian_prod(torch.arange(rows), torch.arange(columns)).to(A.dtype)
+    ),
+    as_columns=lambda *given: shift(*given).T,
 )
 
 

@@ -248,39 +248,64 @@ wrong(
 
 
 @right("08.1")
-def attend_by_matrices(q, K, V):
-    return (K @ q / math.sqrt(q.numel())).softmax(0) @ V
+def without_each(q, K, V, *, scale=lambda q, K: len(q) ** 0.5, share=True):
+    """The right answers, or ones with a single named mistake."""
+    a = (K @ q / scale(q, K)).softmax(0)
+    rows = [a @ V - a[j] * V[j] for j in range(len(K))]
+    return torch.stack(rows) / (1 - a[:, None] if share else 1)
 
 
 @right("08.1")
-def attend_by_loop(q, K, V):
-    weights = [torch.exp(k @ q / len(q) ** 0.5) for k in K]
-    return sum(w * v for w, v in zip(weights, V, strict=True)) / sum(weights)
+def without_each_by_a_mask(q, K, V):
+    itself = torch.eye(len(K), dtype=torch.bool)
+    return F.scaled_dot_product_attention(q.expand(len(K), -1), K, V, ~itself)
+
+
+def _attend(q, K, V):
+    return (K @ q / len(q) ** 0.5).softmax(0) @ V
+
+
+def _with_words(keep):
+    """Attention for every j to the words n for which ``keep(n, j)`` holds."""
+
+    def answer(q, K, V):
+        chosen = [[n for n in range(len(K)) if keep(n, j)] for j in range(len(K))]
+        return torch.stack([_attend(q, K[part], V[part]) for part in chosen])
+
+    return answer
 
 
 wrong(
     "08.1",
-    without_softmax=lambda q, K, V: K @ q / (K @ q).sum() @ V,
-    without_scale=lambda q, K, V: (K @ q).softmax(0) @ V,
-    scaled_by_words=lambda q, K, V: (K @ q / len(K) ** 0.5).softmax(0) @ V,
-    scaled_by_d=lambda q, K, V: (K @ q / len(q)).softmax(0) @ V,
-    to_nearest=lambda q, K, V: V[(K @ q).argmax()],
-    returning_weights=lambda q, K, V: (K @ q / len(q) ** 0.5).softmax(0),
-)
-wrong(
-    "08.1",
-    scaled_by_values=lambda q, K, V: (K @ q / V.shape[1] ** 0.5).softmax(0) @ V,
-    scaled_after_softmax=lambda q, K, V: (K @ q).softmax(0) / len(q) ** 0.5 @ V,
-    multiplied_by_root=lambda q, K, V: (K @ q * len(q) ** 0.5).softmax(0) @ V,
-    not_divided_by_sum=lambda q, K, V: (K @ q / len(q) ** 0.5).exp() @ V,
-    by_sigmoid=lambda q, K, V: (K @ q / len(q) ** 0.5).sigmoid() @ V,
-    by_cosine=lambda q, K, V: F.cosine_similarity(K, q[None]).softmax(0) @ V,
-    by_distance=lambda q, K, V: (-(K - q).norm(dim=1) / len(q) ** 0.5).softmax(0) @ V,
-    by_log_softmax=lambda q, K, V: (K @ q / len(q) ** 0.5).log_softmax(0) @ V,
-    of_absolute_scores=lambda q, K, V: (K @ q / len(q) ** 0.5).abs().softmax(0) @ V,
-    of_keys=lambda q, K, V: attend_by_matrices(q, K, K),
-    averaged=lambda q, K, V: V.mean(0),
-    as_a_row=lambda *given: attend_by_matrices(*given)[None],
+    not_shared_again=partial(without_each, share=False),
+    without_scale=partial(without_each, scale=lambda q, K: 1.0),
+    scaled_by_d=partial(without_each, scale=lambda q, K: len(q)),
+    scaled_by_words=partial(without_each, scale=lambda q, K: len(K) ** 0.5),
+    multiplied_by_root=partial(without_each, scale=lambda q, K: len(q) ** -0.5),
+    with_all_words=lambda q, K, V: _attend(q, K, V).expand(len(K), -1),
+    only_that_word=lambda q, K, V: V,
+    share_of_that_word=lambda q, K, V: _attend(q, K, V) - without_each(q, K, V),
+    words_before=_with_words(lambda n, j: n <= j),
+    without_the_next=_with_words(lambda n, j: n != j + 1),
+    zero_score=lambda q, K, V: torch.stack(
+        [_attend(q, K * (torch.arange(len(K)) != j)[:, None], V) for j in range(len(K))]
+    ),
+    zero_value=lambda q, K, V: torch.stack(
+        [_attend(q, K, V * (torch.arange(len(K)) != j)[:, None]) for j in range(len(K))]
+    ),
+    zero_key_and_value=lambda q, K, V: torch.stack(
+        [
+            _attend(q, K * (rest := (torch.arange(len(K)) != j)[:, None]), V * rest)
+            for j in range(len(K))
+        ]
+    ),
+    transposed=lambda q, K, V: without_each(q, K, V).T,
+    averaged=lambda q, K, V: (V.sum(0) - V) / (len(V) - 1),
+    divided_by_the_weight=lambda q, K, V: (
+        without_each(q, K, V, share=False) / (K @ q / len(q) ** 0.5).softmax(0)[:, None]
+    ),
+    difference=lambda q, K, V: without_each(q, K, V) - _attend(q, K, V),
+    weights=lambda q, K, V: (K @ q / len(q) ** 0.5).softmax(0).repeat(len(K), 1),
 )
 
 
@@ -288,13 +313,6 @@ def attention(Q, K, V):
     """What the notebook calls so."""
     A = (Q @ K.mT / Q.shape[-1] ** 0.5).softmax(-1)
     return A @ V, A
-
-
-wrong(  # right values by the functions that the task forbids
-    "08.1",
-    by_torch=lambda q, K, V: F.scaled_dot_product_attention(q[None], K, V)[0],
-    by_the_notebook=lambda q, K, V: attention(q[None], K, V)[0][0],
-)
 
 
 # --- 08.2 -----------------------------------------------------------------------------
@@ -375,67 +393,73 @@ wrong(  # right values by the functions that the task forbids
 
 
 @right("08.3")
-def mask(lengths, N):
-    i, j = torch.arange(N)[:, None], torch.arange(N)
-    return ((j <= i) & (j < lengths[:, None, None]))[:, None]
+def window_mask(
+    lengths,
+    N,
+    w,
+    *,
+    near=lambda back, w: (back >= 0) & (back < w),
+    real=lambda place, lengths, N: place >= N - lengths,
+    itself=True,
+):
+    """The right mask, or one with a single named mistake."""
+    place = torch.arange(N)
+    back = place[:, None] - place
+    seen = near(back, w) & real(place, lengths[:, None], N)[:, None]
+    return (seen | (back == 0) if itself else seen)[:, None]
 
 
 @right("08.3")
-def mask_by_loops(lengths, N):
-    mask = torch.zeros(len(lengths), 1, N, N, dtype=torch.bool)
+def window_mask_by_loops(lengths, N, w):
+    mask = torch.eye(N, dtype=torch.bool).repeat(len(lengths), 1, 1, 1)
     for b, length in enumerate(lengths.tolist()):
         for i in range(N):
-            mask[b, 0, i, : min(i + 1, length)] = True
+            mask[b, 0, i, max(i - w + 1, N - length) : i + 1] = True
+            mask[b, 0, i, i] = True
     return mask
 
 
-@wrong("08.3")
-def mask_without_padding(lengths, N):
-    return mask(torch.full_like(lengths, N), N)
-
-
-@wrong("08.3")
-def mask_without_future(lengths, N):
-    real = torch.arange(N) < lengths[:, None]
-    return real[:, None, None].expand(-1, 1, N, N)
-
-
 wrong(
     "08.3",
-    inverted=lambda lengths, N: ~mask(lengths, N),
-    of_past=lambda lengths, N: mask(lengths, N).mT,
-    of_queries=lambda *given: (
-        mask_without_padding(*given) & mask_without_future(*given).mT
+    padded_at_the_end=partial(
+        window_mask, real=lambda place, lengths, N: place < lengths
     ),
-    without_itself=lambda lengths, N: mask(lengths, N).tril(-1),
-    without_heads=lambda lengths, N: mask(lengths, N)[:, 0],
-    of_numbers=lambda lengths, N: mask(lengths, N).to(torch.get_default_dtype()),
-    one_word_too_long=lambda lengths, N: mask(lengths + 1, N),
-)
-wrong(
-    "08.3",
-    either=lambda *given: mask_without_padding(*given) | mask_without_future(*given),
-    one_word_ahead=lambda lengths, N: (
-        mask_without_future(lengths, N) & torch.ones(N, N, dtype=torch.bool).tril(1)
+    without_padding=partial(window_mask, real=lambda place, lengths, N: lengths > 0),
+    one_word_more=partial(
+        window_mask, real=lambda place, lengths, N: place >= N - lengths - 1
     ),
-    of_the_longest=lambda lengths, N: mask(lengths.max().expand_as(lengths), N),
-    of_the_first=lambda lengths, N: mask(lengths[:1].expand_as(lengths), N),
-    always_seeing_itself=lambda lengths, N: (
-        mask(lengths, N) | torch.eye(N, dtype=torch.bool)
+    one_word_less=partial(
+        window_mask, real=lambda place, lengths, N: place > N - lengths
     ),
-    of_queries_too=lambda lengths, N: (
-        mask(lengths, N) & mask_without_future(lengths, N).mT
+    without_window=partial(window_mask, near=lambda back, w: back >= 0),
+    wider_window=partial(window_mask, near=lambda back, w: (back >= 0) & (back <= w)),
+    narrower_window=partial(
+        window_mask, near=lambda back, w: (back >= 0) & (back < w - 1)
     ),
-    padded_in_front=lambda lengths, N: (
-        mask_without_padding(lengths, N) & mask_without_future(lengths, N).flip(-1)
+    window_both_ways=partial(window_mask, near=lambda back, w: back.abs() < w),
+    window_ahead=partial(window_mask, near=lambda back, w: (-w < back) & (back <= 0)),
+    future_only_closed_far=partial(window_mask, near=lambda back, w: back > -w),
+    blind_padding=partial(window_mask, itself=False),
+    far_words_only=partial(window_mask, near=lambda back, w: back >= w),
+    of_queries=lambda lengths, N, w: window_mask(lengths, N, w).mT,
+    inverted=lambda lengths, N, w: ~window_mask(lengths, N, w),
+    queries_hidden_too=lambda lengths, N, w: (
+        window_mask(lengths, N, w, itself=False)
+        & (torch.arange(N) >= N - lengths[:, None])[:, None, :, None]
     ),
-    with_heads_last=lambda lengths, N: mask(lengths, N).movedim(1, -1),
-    of_the_batch=lambda lengths, N: mask(lengths, N).all(0, keepdim=True),
-    to_add=lambda lengths, N: torch.zeros(len(lengths), 1, N, N).masked_fill(
-        ~mask(lengths, N), -1e9
+    padding_open_to_padding=lambda lengths, N, w: (
+        window_mask(lengths, N, w)
+        | window_mask(lengths, N, w, real=lambda p, lengths, N: p < N - lengths)
     ),
-    one_word_too_short=lambda lengths, N: mask(lengths - 1, N),
-    in_bytes=lambda lengths, N: mask(lengths, N).byte(),
+    without_heads=lambda lengths, N, w: window_mask(lengths, N, w)[:, 0],
+    in_numbers=lambda lengths, N, w: window_mask(lengths, N, w).float(),
+    to_add=lambda lengths, N, w: torch.zeros(len(lengths), 1, N, N).masked_fill(
+        ~window_mask(lengths, N, w), -torch.inf
+    ),
+    of_the_longest=lambda lengths, N, w: window_mask(
+        lengths.max().expand_as(lengths), N, w
+    ),
+    window_of_real_words=lambda lengths, N, w: window_mask(lengths.clamp(max=w), N, w),
 )
 
 
@@ -692,12 +716,12 @@ def chunks_by_next(q, chunks):
 @wrong("08.6")
 def chunks_kept(q, chunks):
     K, V = zip(*chunks, strict=True)
-    return attend_by_matrices(q, torch.cat(K), torch.cat(V))
+    return _attend(q, torch.cat(K), torch.cat(V))
 
 
 @wrong("08.6")
 def chunks_averaged(q, chunks):
-    parts = [attend_by_matrices(q, K, V) for K, V in chunks]
+    parts = [_attend(q, K, V) for K, V in chunks]
     return sum(parts) / len(parts)
 
 
@@ -708,7 +732,7 @@ wrong(
     own_maximum=partial(_summed, maximum=lambda top, s: s.max()),
     maximum_from_zero=partial(_summed, maximum=_largest, start=0.0, rescaled=True),
     without_scale=lambda q, chunks: chunks_running(q * len(q) ** 0.5, chunks),
-    only_first=lambda q, chunks: attend_by_matrices(q, *next(iter(chunks))),
+    only_first=lambda q, chunks: _attend(q, *next(iter(chunks))),
 )
 
 
@@ -719,7 +743,7 @@ def chunks_kept_as_numbers(q, chunks):
         K.append(keys.clone())
         V.append(values.clone())
         keys = values = None
-    return attend_by_matrices(q, torch.cat(K), torch.cat(V))
+    return _attend(q, torch.cat(K), torch.cat(V))
 
 
 @wrong("08.6")
@@ -728,7 +752,7 @@ def chunks_grown(q, chunks):
     for keys, values in chunks:
         K = torch.cat([K, keys])
         V = values + 0 if V is None else torch.vstack([V, values])
-    return attend_by_matrices(q, K, V)
+    return _attend(q, K, V)
 
 
 @wrong("08.6")
@@ -766,7 +790,7 @@ def _rescaled(q, chunks, total_by, z_by, size=len):
 def chunks_averaged_by_size(q, chunks):
     z, n = 0.0, 0
     for K, V in chunks:
-        z, n = z + len(K) * attend_by_matrices(q, K, V), n + len(K)
+        z, n = z + len(K) * _attend(q, K, V), n + len(K)
     return z / n
 
 
@@ -780,8 +804,8 @@ wrong(
         _rescaled, total_by=1, z_by=1, size=lambda q: (len(q) / 2) ** 2
     ),
     scaled_by_two=partial(_rescaled, total_by=1, z_by=1, size=lambda q: 2 * len(q)),
-    only_last=lambda q, chunks: attend_by_matrices(q, *list(chunks)[-1]),
+    only_last=lambda q, chunks: _attend(q, *list(chunks)[-1]),
     of_the_best_chunk=lambda q, chunks: max(
-        ((K @ q).max().item(), attend_by_matrices(q, K, V)) for K, V in chunks
+        ((K @ q).max().item(), _attend(q, K, V)) for K, V in chunks
     )[1],
 )
