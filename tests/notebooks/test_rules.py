@@ -333,6 +333,18 @@ def exercises_have_hidden_solutions(nb: NotebookNode) -> Iterator[str]:
 
 
 @rule
+def an_exercise_stands_below_its_text(nb: NotebookNode) -> Iterator[str]:
+    heading = ""
+    for index, cell in enumerate(nb.cells):
+        if cell.cell_type == "markdown":
+            heading = cell.source.partition("\n")[0]
+        elif number := re.search(r'^exercise\("([^"]+)"', cell.source, re.MULTILINE):
+            title = "Разминка:" if number[1][0] == "§" else f"{number[1]}."
+            if not heading.startswith(f"### {title}"):
+                yield f"{where(nb, index)}: stands below «{heading}»"
+
+
+@rule
 def every_section_ends_with_a_warm_up(nb: NotebookNode) -> Iterator[str]:
     """A section has a number; exercises, questions and conclusions have none."""
     code = "\n".join(cell.source for _, cell in cells(nb, "code"))
@@ -477,6 +489,7 @@ def test_a_sound_notebook_passes():
         ("x = '" + "а" * 70 + "'", "76 columns, at most 72"),
         ("!pip install x", "plain Python only"),
         ("%timeit x", "plain Python only"),
+        ('exercise("04.2", f)', "stands below «# Проба»"),
         ("import math", "must be collapsed"),
         ("import math", "begin with # рисунок"),
         ("torch.load(p)", "torch.load without weights_only=True"),
