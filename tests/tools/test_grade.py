@@ -3,6 +3,7 @@ nothing that it does loses another student's marks, changes a file or raises a m
 
 import ast
 import csv
+import inspect
 import io
 import json
 import os
@@ -24,8 +25,8 @@ from torch import nn
 from lecture_utils.exercises import judge
 from lecture_utils.exercises.cases import CHECKS
 from lecture_utils.exercises.expect import call, case, expect
-from tests.answers import RIGHT, WRONG
-from tests.package.test_exercises import NUMBERS
+from tests.answers import RIGHT, WRONG, spoiled
+from tests.package.test_exercises import GRADED
 from tools import grade
 from tools.answers import Submission
 from tools.load import factor
@@ -61,7 +62,7 @@ def nursery() -> Iterator[Nursery]:
 def verdicts(nursery: Nursery, *cells: str) -> dict[str, str]:
     """Of a notebook with these code cells."""
     best = {}
-    for number, told in grade.mark(nursery, [*cells], {*NUMBERS}, SECRET, float("inf")):
+    for number, told in grade.mark(nursery, [*cells], {*GRADED}, SECRET, float("inf")):
         best[number] = told
     return best
 
@@ -92,6 +93,9 @@ def written_answers(module: str) -> tuple[list[str], dict[str, str]]:
             isinstance(statement, ast.ImportFrom)
             and statement.module == "tests.answers"
         ):
+            if any(name.name == "spoiled" for name in statement.names):
+                definitions += ["from collections.abc import Callable"]
+                definitions += [inspect.getsource(spoiled)]
             continue
         definitions.append(ast.unparse(statement))
     return definitions, answers
@@ -485,7 +489,7 @@ def test_interrupted_it_goes_on_where_it_was(tmp_path, monkeypatch):
     FakeJudge.left = 2
     grade.grade(tmp_path / "in", tmp_path / "out", SECRET)
     head, *rows = marks_of(tmp_path / "out/marks.csv")
-    assert head == ["Студент", *NUMBERS, "Сумма"]
+    assert head == ["Студент", *GRADED, "Сумма"]
     place = head.index("04.1")
     points = next(e.points for e in grade.catalogue() if e.number == "04.1")
     assert [row[0] for row in rows] == [f"'=Студент {i}" for i in range(6)]
