@@ -17,15 +17,7 @@ from lecture_utils.exercises.cases import (
     random,
     randomised,
 )
-from lecture_utils.exercises.expect import (
-    SILENT,
-    Wrong,
-    call,
-    case,
-    convolve,
-    expect,
-    parts,
-)
+from lecture_utils.exercises.expect import SILENT, call, case, convolve, expect
 
 # --- warm-ups -------------------------------------------------------------------------
 
@@ -319,26 +311,30 @@ def unet_output(size: int, depth: int) -> int:
 
 
 @check("05.4")
-def split_conv(answer: Callable, rng: Random) -> None:
-    """A convolution of a concatenation as the sum of two convolutions."""
+def fold_skip(answer: Callable[[nn.Conv2d, Tensor], nn.Conv2d], rng: Random) -> None:
+    """A convolution of a concatenation whose first part is constant."""
     hint = (
-        "Свёртка складывает вклады входных каналов: какие из них относятся к skip?",
-        "Каналы входа — вторая ось весов: первые c относятся к skip. Смещение должно "
-        "войти в сумму один раз.",
+        "Что прибавляет постоянная карта к каждой точке ответа, если края не "
+        "дополнены?",
+        "Канал пропуска прибавляет mean, умноженное на сумму своих девяти весов; "
+        "сумма по каналам — добавка к смещению.",
     )
+    weights = "Каналы входа — вторая ось весов: первые C относятся к пропуску."
     secret = rng.randint(2, 5), rng.randint(6, 8), rng.randint(2, 5)
-    kept = "исходная свёртка изменена. Верните две новые"
-    for c, c_x, c_out in [(2, 2, 3), (3, 1, 2), (1, 4, 5), secret]:
-        conv = randomised(nn.Conv2d(c + c_x, c_out, 3, padding=1))
-        skip, x = random(2, c, 5, 6, seed=3), random(2, c_x, 5, 6, seed=4)
-        told = (c, c_x, c_out) != secret
-        given = f"c={c}, у x каналов {c_x}" if told else SILENT
-        with case(given, hint if told else SILENT_HINT):
-            pair = parts(call(answer, conv, c, kept=kept), "for_skip, for_x")
-            got = [convolve(*both) for both in zip(pair, (skip, x), strict=True)]
-            if any(layer.padding not in (1, (1, 1), "same") for layer in pair):
-                raise Wrong("дополнение у обеих свёрток — как у conv, padding=1")
-            expect(got[0] + got[1], conv(torch.cat([skip, x], 1)))
+    kept = "исходная свёртка или mean изменены. Верните новую свёртку"
+    for c, c_x, c_out, told in [
+        (2, 2, 1, hint),
+        (3, 1, 2, weights),
+        (1, 4, 5, hint),
+        (*secret, ""),
+    ]:
+        conv = randomised(nn.Conv2d(c + c_x, c_out, 3))
+        mean, x = random(c, seed=3), random(2, c_x, 5, 6, seed=4)
+        given = f"каналов пропуска {c}, каналов x {c_x}" if told else SILENT
+        with case(given, told or SILENT_HINT):
+            got = call(answer, conv, mean, kept=kept)
+            skip = mean.view(1, -1, 1, 1).expand(2, -1, 5, 6)
+            expect(convolve(got, x), conv(torch.cat([skip, x], 1)))
 
 
 def _maps(name: str | int, r: int) -> tuple[Tensor, Tensor, int]:

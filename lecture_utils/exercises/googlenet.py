@@ -285,48 +285,86 @@ def conv_to_dense(
 
 @cases(
     "03.4",
-    dict.fromkeys(
-        [(8, 5, 4, 6), (5, 5, 3, 3)],
+    {
         (
-            "Голова линейна: среднее можно вынести наружу. Что тогда стоит внутри?",
-            "Линейный слой применяется к каналам каждого пикселя — это свёртка 1×1 со "
-            "смещением; среднее карты равно ответу головы.",
+            8,
+            5,
+            4,
+            6,
+            4,
+            6,
+        ): "Окно — вся карта: это обычный ответ головы, (B, classes, 1, 1).",
+        (5, 3, 5, 4, 1, 1): "Окно в одну клетку: среднее брать не от чего, а слой "
+        "применяется к каналам клетки.",
+        (4, 6, 6, 8, 2, 3): (
+            "Среднее и линейный слой перестановочны. Что выгоднее сделать первым?",
+            "Сначала карты всех классов со смещением, потом их среднее по каждому "
+            "окну h×w с шагом 1.",
         ),
-    ),
-    lambda channels, classes, *size: (
-        random(2, channels, *size),
+        (6, 4, 7, 5, 3, 1): "h — высота окна, w — ширина: окон по вертикали H − h + 1.",
+    },
+    lambda channels, classes, H, W, h, w: (
+        random(2, channels, H, W),
         randomised(nn.Linear(channels, classes)).requires_grad_(False),
+        h,
+        w,
     ),
-    random_case=lambda rng: tuple(rng.randint(2, 9) for _ in range(4)),
+    random_case=lambda rng: (
+        *(rng.randint(2, 9), rng.randint(2, 9)),
+        *(rng.randint(6, 9), rng.randint(6, 9)),
+        *(rng.randint(2, 3), rng.randint(4, 5)),
+    ),
+    mistakes={
+        "Окна идут подряд, а нужны все: шаг — одна клетка.": lambda x, fc, h, w: (
+            F.avg_pool2d(F.conv2d(x, fc.weight[..., None, None], fc.bias), (h, w))
+        ),
+        "Потеряно смещение слоя.": lambda x, fc, h, w: F.avg_pool2d(
+            F.conv2d(x, fc.weight[..., None, None]), (h, w), 1
+        ),
+    },
     kept="исходные данные изменены. Верните новый тензор",
 )
-def class_maps(x: Tensor, fc: nn.Linear) -> Tensor:
-    """Scores of the classes at every pixel of the last map."""
-    return F.conv2d(x, fc.weight[..., None, None], fc.bias)
+def window_answers(x: Tensor, fc: nn.Linear, h: int, w: int) -> Tensor:
+    """What a head with a mean says of every window of the last map."""
+    return F.avg_pool2d(F.conv2d(x, fc.weight[..., None, None], fc.bias), (h, w), 1)
 
 
 @check("03.5")
-def merge(answer: Callable[[nn.Conv2d, nn.Conv2d], nn.Conv2d], rng: Random) -> None:
-    """One convolution equal to a 1×1 convolution followed by another one."""
-    hint = (
-        "Отдельно проверьте ядро, смещение и шаг: у каждого своя формула.",
-        "Ядро — сумма по каналам сужения; смещение сужения проходит через все точки "
-        "большого ядра; шаг берётся у второй свёртки.",
+def one_conv(answer: Callable[[nn.ModuleList], nn.Conv2d], rng: Random) -> None:
+    """One convolution equal to the stack of branches without activations."""
+    pair = (
+        "Какое одно ядро заменит пару свёрток ветви? Дополнение — как у второй.",
+        "Ядро пары даёт формула (6); смещение — у второй свёртки.",
     )
-    sizes = [rng.randint(2, 6) for _ in range(4)]
+    sizes = (
+        "Как записать меньшее ядро ядром побольше, чтобы ответ не изменился?",
+        "Меньшее ядро окружите нулями до наибольшего, дополнение возьмите у наибольшей "
+        "свёртки.",
+    )
+    order = "Ветви стоят в стопке в том же порядке: это выходные каналы свёртки."
+    secret = [(rng.randint(1, 4), rng.randint(1, 4), k) for k in (3, 1, 7, 5)]
+    rng.shuffle(secret)
     inputs = {
-        "ядро 3×3, шаг 1": (nn.Conv2d(4, 5, 3), hint),
-        "ядро 5×5, шаг 2": (nn.Conv2d(4, 4, 5, stride=2), hint),
-        "ядро 1×3, шаг (2, 1)": (nn.Conv2d(4, 3, (1, 3), stride=(2, 1)), hint),
-        SILENT: (
-            nn.Conv2d(sizes[0], sizes[1], (sizes[2], 3), (1, rng.randint(2, 3))),
-            SILENT_HINT,
+        "одна ветвь, ядро 1×1": ([(2, 3, 1)], pair),
+        "одна ветвь, ядро 3×3": ([(3, 4, 3)], pair),
+        "ветви 3×3 и 3×3": ([(2, 3, 3), (4, 2, 3)], order),
+        "ветви 1×1 и 3×3": ([(2, 1, 1), (3, 2, 3)], sizes),
+        "ветви 5×5, 1×1 и 3×3": (
+            [(1, 2, 5), (2, 2, 1), (6, 3, 3)],
+            ("Ядра разной величины, а порядок ветвей — тот, что дан.", sizes[1]),
         ),
+        SILENT: (secret, SILENT_HINT),
     }
-    kept = "исходные свёртки изменены. Верните новую"
-    for given, (wide, hint) in inputs.items():
-        narrow, wide = randomised(nn.Conv2d(6, wide.in_channels, 1)), randomised(wide)
-        x = random(2, 6, 9, 8, seed=7)
+    kept = "исходные ветви изменены. Верните новую свёртку"
+    for given, (widths, hint) in inputs.items():
+        branches = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(5, r, 1, bias=False), nn.Conv2d(r, c, k, padding=k // 2)
+            )
+            for r, c, k in widths
+        )
+        randomised(branches)
+        x = random(2, 5, 8, 9, seed=7)
         with case(given, hint):
-            got = call(answer, narrow, wide, kept=kept)
-            expect(convolve(got, x), wide(narrow(x)))
+            got = call(answer, branches, kept=kept)
+            expect(convolve(got, x), torch.cat([branch(x) for branch in branches], 1))

@@ -260,28 +260,46 @@ def block_parameters(c_in: int, c: int, stride: int) -> int:
 
 
 @check("04.2")
-def permute_hidden(answer: Callable, rng: Random) -> None:
-    """Permutation of the hidden neurons of x -> W2 relu(W1 x + b1)."""
+def canonical(answer: Callable, rng: Random) -> None:
+    """The one form of all nets that are x -> W2 relu(W1 x + b1) up to symmetries."""
     hints = {
-        "W1": "Нейрон — это строка W1: новая строка i — старая perm[i].",
-        "b1": "У каждого нейрона своё смещение: оно едет вместе с ним.",
-        "W2": "Выход нейрона умножается на столбец W2, а не строку.",
+        "W1": (
+            "Нейрон — строка W1. Чему должна быть равна её длина и кто стоит первым?",
+            "Строку делят на её длину; порядок — по возрастанию новых смещений.",
+        ),
+        "b1": (
+            "Что становится со смещением, когда строку W1 делят на её длину?",
+            "Смещение делят на то же число, а сортируют уже новые смещения.",
+        ),
+        "W2": (
+            "Нейрон стал слабее. Что надо сделать с его весами на выходе?",
+            "ReLU(az) = a·ReLU(z): столбец W2 умножают на то, на что делили строку W1; "
+            "порядок столбцов — как у нейронов.",
+        ),
     }
-    secret = rng.sample(range(6), 6)
-    for n, perm in [
-        (3, [1, 2, 0]),
-        (4, [2, 0, 3, 1]),
-        (5, [4, 3, 2, 1, 0]),
-        (6, secret),
+    unit, sorted_ = torch.tensor([3.0, 3.0, 3.0]), torch.tensor([0, 1, 2])
+    scales = torch.tensor([0.5, 4.0, 2.0, 1.5])
+    n = rng.randint(5, 7)
+    secret = torch.tensor([rng.uniform(0.2, 5) for _ in range(n)])
+    for given, scale, order in [
+        ("три нейрона, все строки W1 длины 3", unit, torch.tensor([1, 2, 0])),
+        ("три нейрона, порядок верен", scales[:3], sorted_),
+        ("четыре нейрона", scales, torch.tensor([2, 0, 3, 1])),
+        ("копия той же сети", scales.flip(0), torch.tensor([3, 2, 0, 1])),
+        (SILENT, secret, torch.tensor(rng.sample(range(n), n))),
     ]:
-        W1, b1, W2 = random(n, 2, seed=1), random(n, seed=2), random(3, n, seed=3)
-        given = SILENT if perm is secret else f"n={n}, perm={perm}"
+        n = len(scale)
+        rows, want_b = random(n, 2, seed=1), random(n, seed=2).sort().values
+        want = rows / rows.norm(dim=1, keepdim=True), want_b, random(3, n, seed=3)
+        scale = scale.to(want_b)
+        W1, b1 = want[0] * scale[:, None], want_b * scale
+        W2 = want[2] / scale
         with case(given, "Ответ — тройка: return W1, b1, W2."):
-            got = parts(call(answer, W1, b1, W2, torch.tensor(perm)), "W1, b1, W2")
-        wants = W1[perm], b1[perm], W2[:, perm]
-        for part, want, (name, hint) in zip(got, wants, hints.items(), strict=True):
+            result = call(answer, W1[order], b1[order], W2[:, order])
+            got = parts(result, "W1, b1, W2")
+        for part, right, (name, hint) in zip(got, want, hints.items(), strict=True):
             with case(given and f"{given}: {name}", hint if given else SILENT_HINT):
-                expect(part, want)
+                expect(part, right)
 
 
 class _Narrow(ResNet):
@@ -312,6 +330,15 @@ def zero_init(answer: Callable[[nn.Module], nn.Module], rng: Random) -> None:
                 before.state_dict().keys() != after.state_dict().keys()
             ):
                 raise Wrong("это не та же сеть")
+        twins = (
+            "Имена BasicBlock и Bottleneck в тетради заняты нашими классами: "
+            "isinstance с ними на сети из torchvision всегда ложно.",
+            "Возьмите классы из torchvision.models.resnet; менять надо параметры "
+            "нормировки, а не прямой проход.",
+        )
+        with case(given, twins if given else SILENT_HINT):
+            if _same_numbers(before, after):
+                raise Wrong("в сети не изменился ни один параметр")
         for name, module in after.named_modules():
             if isinstance(module, block):
                 x = random(2, module.conv1.in_channels, 8, 8).relu()
@@ -323,6 +350,11 @@ def zero_init(answer: Callable[[nn.Module], nn.Module], rng: Random) -> None:
                     _expect_learnable(got, getattr(module, last))
         with case(given):
             _expect_untouched(before, after, last)
+
+
+def _same_numbers(before: nn.Module, after: nn.Module) -> bool:
+    old, new = before.state_dict(), after.state_dict()
+    return all(torch.equal(old[name], new[name]) for name in old)
 
 
 def _expect_learnable(got: Tensor, norm: nn.Module) -> None:

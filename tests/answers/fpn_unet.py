@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from tests.answers import right, spoiled, wrong
+from tests.answers import right, wrong
 
 # --- §5.1 -----------------------------------------------------------------------------
 
@@ -473,88 +473,94 @@ wrong(
 # --- 05.4 -----------------------------------------------------------------------------
 
 
-@right("05.4")
-def split(conv, c, *, axis=1, biases=(True, False), swap=False, padding=1):
-    """The right pair of convolutions, or one with a single named mistake."""
-    weights = conv.weight.tensor_split([c], dim=axis)
-    if swap:
-        weights = conv.weight.tensor_split([conv.in_channels - c], dim=1)[::-1]
-    pair = []
-    for weight, bias in zip(weights, biases, strict=True):
-        c_out, c_in = weight.shape[:2]
-        layer = nn.Conv2d(c_in, c_out, 3, padding=padding, bias=bias)
-        layer.weight = nn.Parameter(weight.detach().clone())
-        if bias:
-            layer.bias = nn.Parameter(conv.bias.detach().clone())
-        pair.append(layer)
-    return tuple(pair)
+def _folded(conv, mean):
+    c = len(mean)
+    return conv.weight[:, c:], conv.bias + conv.weight[:, :c].sum((2, 3)) @ mean
 
 
 @right("05.4")
-def split_half_of_bias_each(conv, c):
-    pair = split(conv, c, biases=(True, True))
-    for layer in pair:
-        layer.bias.data /= 2
-    return pair
+def fold(conv, mean, *, change=_folded, **options):
+    """The right convolution, or one with a single named mistake."""
+    weight, bias = change(conv, mean)
+    layer = nn.Conv2d(weight.shape[1], len(weight), weight.shape[2:], **options)
+    layer.weight = nn.Parameter(weight.detach().clone())
+    layer.bias = nn.Parameter(bias.detach().clone())
+    return layer
+
+
+@right("05.4")
+def fold_by_asking(conv, mean):
+    """The bias is the answer to the constant map and zeros."""
+    c = len(mean)
+    x = torch.zeros(1, conv.in_channels, *conv.kernel_size)
+    x[0, :c] = mean[:, None, None]
+    bias = conv(x).flatten()
+    return fold(conv, mean, change=lambda conv, mean: (conv.weight[:, c:], bias))
 
 
 @wrong("05.4")
-def split_random_bias(conv, c):
-    pair = split(conv, c)
-    return pair[0], nn.Conv2d(conv.in_channels - c, conv.out_channels, 3, padding=1)
+def fold_in_place(conv, mean):
+    conv.weight.data[:, : len(mean)] = 0
+    return fold(conv, mean)
 
 
-right(
-    "05.4",
-    bias_to_x=lambda conv, c: list(split(conv, c, biases=(False, True))),
-)
+@wrong("05.4")
+def fold_without_any_bias(conv, mean):
+    layer = fold(conv, mean)
+    layer.bias = None
+    return layer
+
+
+def _with(bias):
+    """The right weights and another bias."""
+    return partial(
+        fold,
+        change=lambda conv, mean: (
+            conv.weight[:, len(mean) :],
+            bias(conv.weight[:, : len(mean)], conv.bias, mean),
+        ),
+    )
 
 
 wrong(
     "05.4",
-    by_outputs=lambda conv, c: split(conv, min(c, conv.out_channels - 1), axis=0),
-    weights_only=lambda conv, c: (conv.weight[:, :c], conv.weight[:, c:]),
-    bias_twice=partial(split, biases=(True, True)),
-    without_bias=partial(split, biases=(False, False)),
-    other_order=partial(split, swap=True),
-    without_padding=partial(split, padding=0),
-)
-
-
-_changed = partial(spoiled, split)
-
-
-wrong(
-    "05.4",
-    in_halves=lambda conv, c: split(conv, max(conv.in_channels // 2, 1)),
-    one_channel_more=lambda conv, c: split(conv, min(c + 1, conv.in_channels - 1)),
-    for_x_first=lambda conv, c: split(conv, c)[::-1],
-    same_for_both=lambda conv, c: [split(conv, c)[0]] * 2,
-    three=lambda conv, c: (*split(conv, c), conv),
-    mirrored=_changed(
-        lambda pair, *_: setattr(pair[0].weight, "data", pair[0].weight.data.flip(2, 3))
+    bias_left=_with(lambda w, b, m: b),
+    without_old_bias=_with(lambda w, b, m: w.sum((2, 3)) @ m),
+    mean_of_kernel=_with(lambda w, b, m: b + w.mean((2, 3)) @ m),
+    centre_only=_with(lambda w, b, m: b + w[:, :, 1, 1] @ m),
+    corner_only=_with(lambda w, b, m: b + w[:, :, 0, 0] @ m),
+    subtracted=_with(lambda w, b, m: b - w.sum((2, 3)) @ m),
+    mean_of_means=_with(lambda w, b, m: b + w.sum((1, 2, 3)) * m.mean()),
+    averaged_over_channels=_with(lambda w, b, m: b + w.sum((2, 3)) @ m / len(m)),
+    mean_added=_with(lambda w, b, m: b + m.sum()),
+    weights_added=_with(lambda w, b, m: b + w.sum((1, 2, 3))),
+    bias_scaled=_with(lambda w, b, m: b * m.mean() + w.sum((2, 3)) @ m),
+    nine_biases=_with(lambda w, b, m: 9 * b + w.sum((2, 3)) @ m),
+    zeros=_with(lambda w, b, m: 0 * b),
+    first_for_x=partial(
+        fold,
+        change=lambda conv, mean: (
+            conv.weight[:, : conv.in_channels - len(mean)],
+            conv.bias
+            + conv.weight[:, conv.in_channels - len(mean) :].sum((2, 3)) @ mean,
+        ),
     ),
-    bias_halved=_changed(lambda pair, *_: pair[0].bias.data.div_(2)),
-    bias_subtracted=_changed(lambda pair, *_: pair[0].bias.data.neg_()),
-    without_x=_changed(lambda pair, *_: pair[1].weight.data.zero_()),
-    random_x=_changed(lambda pair, *_: pair[1].reset_parameters()),
-    averaged=_changed(lambda pair, *_: [layer.weight.data.div_(2) for layer in pair]),
-    padded_by_reflection=_changed(
-        lambda pair, *_: [
-            (
-                setattr(layer, "padding_mode", "reflect"),
-                setattr(layer, "_reversed_padding_repeated_twice", [1] * 4),
-            )
-            for layer in pair
-        ]
+    by_outputs=partial(
+        fold,
+        change=lambda conv, mean: (conv.weight[len(mean) :], conv.bias[len(mean) :]),
     ),
-    centres_only=_changed(
-        lambda pair, *_: pair[1].weight.data.mul_(F.pad(torch.ones(1, 1), [1] * 4))
+    all_channels=partial(
+        fold, change=lambda conv, mean: (conv.weight, _folded(conv, mean)[1])
     ),
-    as_one=lambda conv, c: conv,
-    as_functions=lambda conv, c: (
-        lambda x: F.conv2d(x, conv.weight[:, :c], conv.bias, padding=1),
-        lambda x: F.conv2d(x, conv.weight[:, c:], padding=1),
+    padded=partial(fold, padding=1),
+    as_pair=lambda conv, mean: _folded(conv, mean),
+    as_function=lambda conv, mean: lambda x: F.conv2d(x, *_folded(conv, mean)),
+    mirrored=partial(
+        fold,
+        change=lambda conv, mean: (
+            conv.weight[:, len(mean) :].flip(2, 3),
+            _folded(conv, mean)[1],
+        ),
     ),
 )
 

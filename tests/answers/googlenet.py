@@ -512,166 +512,199 @@ wrong(
 # --- 03.4 -----------------------------------------------------------------------------
 
 
-@right("03.4")
-def maps_by_convolution(x, fc):
+def _maps(x, fc):
     return F.conv2d(x, fc.weight[:, :, None, None], fc.bias)
 
 
-right(
-    "03.4",
-    by_movedim=lambda x, fc: fc(x.movedim(1, -1)).movedim(-1, 1),
-)
+@right("03.4")
+def windows_by_convolution(x, fc, h, w):
+    weight = fc.weight[:, :, None, None].expand(-1, -1, h, w) / (h * w)
+    return F.conv2d(x, weight, fc.bias)
+
+
+@right("03.4")
+def windows_one_by_one(x, fc, h, w):
+    rows, columns = x.shape[2] - h + 1, x.shape[3] - w + 1
+    answers = [
+        fc(x[:, :, i : i + h, j : j + w].mean((2, 3)))
+        for i in range(rows)
+        for j in range(columns)
+    ]
+    return torch.stack(answers, -1).view(len(x), -1, rows, columns)
+
+
+right("03.4", by_unfold=lambda x, fc, h, w: _of_windows(x, fc, h, w, torch.mean))
+
+
+def _of_windows(x, fc, h, w, how):
+    windows = x.unfold(2, h, 1).unfold(3, w, 1)
+    return fc(how(windows, dim=(4, 5)).movedim(1, -1)).movedim(-1, 1)
 
 
 wrong(
     "03.4",
-    without_bias=lambda x, fc: torch.einsum("kc,bchw->bkhw", fc.weight, x),
-    channels_last=lambda x, fc: fc(x.permute(0, 2, 3, 1)),
-    averaged=lambda x, fc: fc(x.mean((2, 3))),
-    softmaxed=lambda x, fc: maps_by_convolution(x, fc).softmax(1),
-    divided_by_area=lambda x, fc: maps_by_convolution(x, fc) / x[0, 0].numel(),
-    with_relu=lambda x, fc: maps_by_convolution(x, fc).relu(),
-)
-
-
-@wrong("03.4")
-def maps_viewed_not_moved(x, fc):
-    """The classes come last and are called first."""
-    return fc(x.flatten(2).mT).reshape(len(x), -1, *x.shape[2:])
-
-
-wrong(
-    "03.4",
-    bias_shared_out=lambda x, fc: (
-        maps_by_convolution(x, fc) + fc.bias[:, None, None] * (1 / x[0, 0].numel() - 1)
+    without_bias=lambda x, fc, h, w: F.avg_pool2d(
+        F.conv2d(x, fc.weight[..., None, None]), (h, w), 1
     ),
-    turned=lambda x, fc: maps_by_convolution(x, fc).transpose(2, 3),
-    in_a_row=lambda x, fc: maps_by_convolution(x, fc).flatten(2),
-    of_first_picture=lambda x, fc: maps_by_convolution(x, fc)[:1],
-    of_every_picture_alike=lambda x, fc: maps_by_convolution(
-        x.mean(0, True).expand_as(x), fc
+    next_to_each_other=lambda x, fc, h, w: F.avg_pool2d(_maps(x, fc), (h, w)),
+    class_maps=lambda x, fc, h, w: _maps(x, fc),
+    whole_map=lambda x, fc, h, w: fc(x.mean((2, 3))),
+    of_maximum=lambda x, fc, h, w: F.max_pool2d(_maps(x, fc), (h, w), 1),
+    maximum_of_features=lambda x, fc, h, w: _of_windows(x, fc, h, w, torch.amax),
+    sums=lambda x, fc, h, w: _of_windows(x, fc, h, w, torch.sum),
+    sides_swapped=lambda x, fc, h, w: F.avg_pool2d(_maps(x, fc), (w, h), 1),
+    square=lambda x, fc, h, w: F.avg_pool2d(_maps(x, fc), h, 1),
+    padded=lambda x, fc, h, w: F.avg_pool2d(
+        _maps(x, fc), (h, w), 1, padding=(h // 2, w // 2)
     ),
-    of_best_class=lambda x, fc: maps_by_convolution(x, fc).amax(1, True),
-    summing_to_the_answer=lambda x, fc: maps_by_convolution(x, fc) / len(x[0, 0]),
-    from_zero=lambda x, fc: (
-        maps_by_convolution(x, fc) - maps_by_convolution(x, fc).amin((2, 3), True)
+    bias_of_every_place=lambda x, fc, h, w: (
+        F.conv2d(x, fc.weight[..., None, None].expand(-1, -1, h, w) / (h * w))
+        + h * w * fc.bias[:, None, None]
     ),
-    sigmoid=lambda x, fc: maps_by_convolution(x, fc).sigmoid(),
-    of_positive=lambda x, fc: maps_by_convolution(x.relu(), fc),
-    constant=lambda x, fc: fc(x.mean((2, 3)))[..., None, None].expand(
-        -1, -1, *x.shape[2:]
+    divided_by_the_map=lambda x, fc, h, w: (
+        _of_windows(x, fc, h, w, torch.sum) / x[0, 0].numel()
     ),
-    over_pixels=lambda x, fc: maps_by_convolution(x, fc).softmax(2),
-    doubled_bias=lambda x, fc: maps_by_convolution(x, fc) + fc.bias[:, None, None],
-    one_bias=lambda x, fc: F.conv2d(x, fc.weight[..., None, None]) + fc.bias[0],
+    softmaxed=lambda x, fc, h, w: windows_by_convolution(x, fc, h, w).softmax(1),
+    channels_last=lambda x, fc, h, w: fc(
+        F.avg_pool2d(x, (h, w), 1).permute(0, 2, 3, 1)
+    ),
+    viewed_not_moved=lambda x, fc, h, w: fc(
+        F.avg_pool2d(x, (h, w), 1).flatten(2).mT
+    ).reshape(len(x), -1, x.shape[2] - h + 1, x.shape[3] - w + 1),
+    one_window_less=lambda x, fc, h, w: windows_by_convolution(x, fc, h, w)[
+        ..., :-1, :-1
+    ],
+    in_a_row=lambda x, fc, h, w: windows_by_convolution(x, fc, h, w).flatten(2),
+    of_first_picture=lambda x, fc, h, w: windows_by_convolution(x, fc, h, w)[:1],
+    with_relu=lambda x, fc, h, w: F.avg_pool2d(_maps(x, fc).relu(), (h, w), 1),
+    corner_of_the_window=lambda x, fc, h, w: _maps(x, fc)[
+        ..., : x.shape[2] - h + 1, : x.shape[3] - w + 1
+    ],
 )
 
 
 # --- 03.5 -----------------------------------------------------------------------------
 
 
-def _conv(weight, bias, **options):
-    conv = nn.Conv2d(weight.shape[1], len(weight), weight.shape[2:], **options)
-    conv.weight = nn.Parameter(weight)
-    conv.bias = None if bias is None else nn.Parameter(bias)
+def _conv(weight, bias, padding):
+    conv = nn.Conv2d(weight.shape[1], len(weight), weight.shape[2:], padding=padding)
+    conv.weight = nn.Parameter(weight.detach().clone())
+    conv.bias = nn.Parameter(bias.detach().clone())
     return conv
 
 
-@right("03.5")
-def merge_by_convolution(narrow, wide):
-    kernel = F.conv2d(wide.weight, narrow.weight.transpose(0, 1))
-    constant = narrow.bias.view(1, -1, 1, 1).expand(-1, -1, *wide.kernel_size)
-    return _conv(kernel, wide(constant).flatten(), stride=wide.stride)
+def _pair(narrow, wide):
+    return torch.einsum("omij,mc->ocij", wide.weight, narrow.weight.flatten(1))
+
+
+def _framed(kernel, side):
+    return F.pad(kernel, [(side - kernel.shape[-1]) // 2] * 4)
 
 
 @right("03.5")
-def merge(
-    narrow, wide, *, scale=1, through=torch.sum, first_bias=1, bias=True, stride=None
-):
+def module_by_kernels(branches, *, pair=_pair, frame=_framed, padding=None, bias=None):
     """The right convolution, or one with a single named mistake."""
-    kernel = torch.einsum("omij,mc->ocij", wide.weight, narrow.weight.flatten(1))
-    constant = wide.bias + first_bias * through(wide.weight, (2, 3)) @ narrow.bias
-    stride = stride or wide.stride
-    return _conv(scale * kernel, constant if bias else None, stride=stride)
+    side = max(wide.kernel_size[0] for _, wide in branches)
+    kernels = [frame(pair(*branch), side) for branch in branches]
+    biases = [bias(wide) if bias else wide.bias for _, wide in branches]
+    padding = side // 2 if padding is None else padding
+    return _conv(torch.cat(kernels), torch.cat(biases), padding)
 
 
-wrong(
-    "03.5",
-    losing_first_bias=partial(merge, first_bias=0),
-    bias_through_centre=partial(merge, through=torch.mean),
-    losing_stride=partial(merge, stride=1),
-    losing_both_biases=partial(merge, bias=False),
-    by_averaging_channels=partial(merge, scale=1 / 4),
-    as_sequence=lambda narrow, wide: nn.Sequential(narrow, wide),
-)
-
-
-@wrong("03.5")
-def merge_in_place(narrow, wide):
-    wide.bias.data += wide.weight.data.sum((2, 3)) @ narrow.bias.data
-    kernel = torch.einsum("omij,mc->ocij", wide.weight, narrow.weight.flatten(1))
-    wide.weight, wide.in_channels = nn.Parameter(kernel), narrow.in_channels
-    return wide
+@right("03.5")
+def module_by_response(branches):
+    """The answer to a point in every channel, mirrored, is the kernel."""
+    side = max(wide.kernel_size[0] for _, wide in branches)
+    channels = branches[0][0].in_channels
+    points = torch.zeros(channels, channels, 2 * side - 1, 2 * side - 1)
+    points[range(channels), range(channels), side - 1, side - 1] = 1
+    half = side // 2
+    with torch.no_grad():
+        zero = torch.cat([branch(torch.zeros_like(points)) for branch in branches], 1)
+        y = torch.cat([branch(points) for branch in branches], 1) - zero
+    y = y[..., half : half + side, half : half + side]
+    return _conv(y.flip(2, 3).transpose(0, 1), zero[0, :, 0, 0], half)
 
 
 @wrong("03.5")
-def merge_without_second_bias(narrow, wide):
-    conv = merge(narrow, wide)
-    conv.bias.data -= wide.bias.data
+def module_in_place(branches):
+    conv = module_by_kernels(branches)
+    for _, wide in branches:
+        wide.bias.data.zero_()
     return conv
 
 
-@wrong("03.5")
-def merge_with_padding(narrow, wide):
-    conv = merge(narrow, wide)
-    conv.padding = tuple(k // 2 for k in wide.kernel_size)
-    return conv
-
-
-@wrong("03.5")
-def merge_with_square_stride(narrow, wide):
-    return merge(narrow, wide, stride=wide.stride[0])
-
-
-@wrong("03.5")
-def merge_with_mirrored_kernel(narrow, wide):
-    conv = merge(narrow, wide)
-    conv.weight.data = conv.weight.data.flip(2, 3)
-    return conv
-
-
-@wrong("03.5")
-def merge_for_square_kernels(narrow, wide):
-    conv = nn.Conv2d(narrow.in_channels, wide.out_channels, wide.kernel_size[0])
-    conv.stride, good = wide.stride, merge(narrow, wide)
-    conv.load_state_dict(good.state_dict())
-    return conv
-
-
-class _Both(nn.Conv2d):
+class _Module(nn.Conv2d):
     def forward(self, x):
-        return self.wide(self.narrow(x))
+        return torch.cat([branch(x) for branch in self.branches], 1)
 
 
 @wrong("03.5")
-def merge_by_calling_both(narrow, wide):
-    conv = _Both(narrow.in_channels, wide.out_channels, wide.kernel_size)
-    conv.narrow, conv.wide = narrow, wide
+def module_that_calls_the_branches(branches):
+    conv = _Module(5, 1, 1)
+    conv.branches = branches
     return conv
+
+
+@wrong("03.5")
+def module_without_bias(branches):
+    conv = module_by_kernels(branches)
+    conv.bias = None
+    return conv
+
+
+def _corner(kernel, side):
+    return F.pad(kernel, [0, side - kernel.shape[-1]] * 2)
 
 
 wrong(
     "03.5",
-    first_of_middle=lambda narrow, wide: merge(
-        _conv(narrow.weight[:1], narrow.bias[:1]),
-        _conv(wide.weight[:, :1], wide.bias, stride=wide.stride),
+    to_the_corner=partial(module_by_kernels, frame=_corner),
+    to_the_other_corner=partial(
+        module_by_kernels,
+        frame=lambda kernel, side: F.pad(kernel, [side - kernel.shape[-1], 0] * 2),
     ),
-    bias_of_largest=partial(merge, through=torch.amax),
-    bias_subtracted=partial(merge, first_bias=-1),
-    stride_swapped=lambda narrow, wide: merge(narrow, wide, stride=wide.stride[::-1]),
-    kernel_only=lambda narrow, wide: merge(narrow, wide).weight,
-    second_alone=lambda narrow, wide: wide,
-    of_absolute=lambda narrow, wide: merge(
-        _conv(narrow.weight.abs(), narrow.bias), wide
+    not_framed=partial(module_by_kernels, frame=lambda kernel, side: kernel),
+    resized=partial(
+        module_by_kernels,
+        frame=lambda kernel, side: F.interpolate(kernel, (side, side)),
     ),
+    repeated=partial(
+        module_by_kernels,
+        frame=lambda kernel, side: F.pad(
+            kernel, [(side - kernel.shape[-1]) // 2] * 4, mode="replicate"
+        ),
+    ),
+    of_three=partial(module_by_kernels, frame=lambda kernel, side: _framed(kernel, 3)),
+    without_padding=partial(module_by_kernels, padding=0),
+    padding_of_two=partial(module_by_kernels, padding=2),
+    padding_of_one=partial(module_by_kernels, padding=1),
+    wide_alone=partial(module_by_kernels, pair=lambda narrow, wide: wide.weight),
+    narrow_alone=partial(module_by_kernels, pair=lambda narrow, wide: narrow.weight),
+    averaged=partial(
+        module_by_kernels,
+        pair=lambda narrow, wide: _pair(narrow, wide) / narrow.out_channels,
+    ),
+    mirrored=partial(
+        module_by_kernels, pair=lambda narrow, wide: _pair(narrow, wide).flip(2, 3)
+    ),
+    biases_added=partial(
+        module_by_kernels, bias=lambda wide: wide.bias.sum().expand_as(wide.bias)
+    ),
+    bias_through_the_kernel=partial(
+        module_by_kernels, bias=lambda wide: wide.bias * wide.kernel_size[0] ** 2
+    ),
+    zero_bias=partial(module_by_kernels, bias=lambda wide: 0 * wide.bias),
+    in_other_order=lambda branches: module_by_kernels(branches[::-1]),
+    by_size=lambda branches: module_by_kernels(
+        sorted(branches, key=lambda branch: branch[1].kernel_size)
+    ),
+    first_branch=lambda branches: module_by_kernels(branches[:1]),
+    sum_of_branches=lambda branches: _conv(
+        sum(_framed(_pair(*branch), 7).sum(0, True) for branch in branches),
+        sum(wide.bias.sum()[None] for _, wide in branches),
+        3,
+    ),
+    as_module=lambda branches: branches,
+    kernel_only=lambda branches: module_by_kernels(branches).weight,
 )

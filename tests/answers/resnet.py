@@ -299,45 +299,87 @@ wrong(
 
 
 @right("04.2")
-def permute_by_index(W1, b1, W2, perm):
-    return W1[perm], b1[perm], W2[:, perm]
+def canonical(W1, b1, W2, *, length=None, order=torch.argsort, outer=torch.mul):
+    """The right form of the net, or one with a single named mistake."""
+    size = length(W1) if length else W1.norm(dim=1)
+    b1 = b1 / size
+    at = order(b1)
+    return (W1 / size[:, None])[at], b1[at], outer(W2, size)[:, at]
 
 
 @right("04.2")
-def permute_by_matrix(W1, b1, W2, perm):
-    P = torch.eye(len(perm))[perm]
-    return [P @ W1, P @ b1, W2 @ P.T]
+def canonical_by_neurons(W1, b1, W2):
+    neurons = []
+    for w, b, v in zip(W1, b1, W2.T, strict=True):
+        size = (w * w).sum() ** 0.5
+        neurons.append((w / size, b / size, v * size))
+    neurons.sort(key=lambda neuron: neuron[1].item())
+    w, b, v = zip(*neurons, strict=True)
+    return [torch.stack(w), torch.stack(b), torch.stack(v, 1)]
+
+
+@wrong("04.2")
+def canonical_order_first(W1, b1, W2):
+    """Sorted by the biases as they were given."""
+    at, size = b1.argsort(), W1.norm(dim=1)
+    return (W1 / size[:, None])[at], (b1 / size)[at], (W2 * size)[:, at]
+
+
+@wrong("04.2")
+def canonical_without_bias(W1, b1, W2):
+    """The bias is not divided."""
+    at, size = b1.argsort(), W1.norm(dim=1)
+    return (W1 / size[:, None])[at], b1[at], (W2 * size)[:, at]
+
+
+@wrong("04.2")
+def canonical_by_columns(W1, b1, W2):
+    size = W1.norm(dim=0)
+    at = b1.argsort()
+    return (W1 / size)[at], b1[at], W2[:, at]
+
+
+@wrong("04.2")
+def canonical_of_outputs(W1, b1, W2):
+    """Scaled so that the columns of W2 are of length one."""
+    size = 1 / W2.norm(dim=0)
+    at = (b1 / size).argsort()
+    return (W1 / size[:, None])[at], (b1 / size)[at], (W2 * size)[:, at]
 
 
 wrong(
     "04.2",
-    without_bias=lambda W1, b1, W2, perm: (W1[perm], b1, W2[:, perm]),
-    rows_of_second=lambda W1, b1, W2, p: (W1[p], b1[p], W2[p[p < len(W2)]]),
-    second_backwards=lambda W1, b1, W2, p: (W1[p], b1[p], W2[:, p.argsort()]),
-    only_first=lambda W1, b1, W2, perm: (W1[perm], b1[perm], W2),
-    inputs=lambda W1, b1, W2, perm: (W1[:, perm[perm < 2]], b1[perm], W2[:, perm]),
-)
-
-
-wrong(
-    "04.2",
-    backwards=lambda W1, b1, W2, p: permute_by_index(W1, b1, W2, p.argsort()),
-    bias_backwards=lambda W1, b1, W2, p: (W1[p], b1[p.argsort()], W2[:, p]),
-    first_backwards=lambda W1, b1, W2, p: (W1[p.argsort()], b1[p], W2[:, p]),
-    second_first=lambda *given: permute_by_index(*given)[::-1],
-    second_transposed=lambda W1, b1, W2, p: (W1[p], b1[p], W2.T[p]),
-    twice=lambda W1, b1, W2, p: permute_by_index(*permute_by_index(W1, b1, W2, p), p),
-    shifted=lambda W1, b1, W2, p: permute_by_index(
-        W1, b1, W2, torch.arange(len(p)).roll(-1)
+    unsorted=partial(canonical, order=lambda b: torch.arange(len(b))),
+    descending=partial(canonical, order=lambda b: b.argsort(descending=True)),
+    by_size_of_bias=partial(canonical, order=lambda b: b.abs().argsort()),
+    inverse_order=partial(canonical, order=lambda b: b.argsort().argsort()),
+    with_bias=lambda W1, b1, W2: canonical(
+        W1, b1, W2, length=lambda W1: torch.cat([W1, b1[:, None]], 1).norm(dim=1)
     ),
-    reversed=lambda W1, b1, W2, p: (W1.flip(0), b1.flip(0), W2.flip(1)),
-    sorted=lambda W1, b1, W2, p: (W1, b1, W2),
-    without_second=lambda W1, b1, W2, p: (W1[p], b1[p]),
-    as_dict=lambda *given: dict(zip("abc", permute_by_index(*given), strict=True)),
-    as_sum=lambda W1, b1, W2, p: (W1[p] + b1[p, None], b1[p], W2[:, p]),
-    by_swap=lambda W1, b1, W2, p: permute_by_index(
-        W1, b1, W2, torch.tensor([p[0], *(i for i in range(len(p)) if i != p[0])])
+    squared_length=partial(canonical, length=lambda W1: W1.pow(2).sum(1)),
+    sum_for_length=partial(canonical, length=lambda W1: W1.abs().sum(1)),
+    largest_for_length=partial(canonical, length=lambda W1: W1.abs().amax(1)),
+    mean_square=partial(canonical, length=lambda W1: W1.pow(2).mean(1).sqrt()),
+    signed=partial(canonical, length=lambda W1: W1.norm(dim=1) * W1[:, 0].sign()),
+    of_all_rows=partial(canonical, length=lambda W1: W1.norm().expand(len(W1))),
+    not_scaled=partial(canonical, length=lambda W1: W1[:, 0] * 0 + 1),
+    outputs_divided=partial(canonical, outer=torch.div),
+    outputs_left=partial(canonical, outer=lambda W2, size: W2),
+    columns_not_moved=lambda W1, b1, W2: (
+        *canonical(W1, b1, W2)[:2],
+        W2 * W1.norm(dim=1),
     ),
+    columns_not_scaled_in_order=lambda W1, b1, W2: (
+        *canonical(W1, b1, W2)[:2],
+        canonical(W1, b1, W2, outer=lambda W2, _: W2)[2] * W1.norm(dim=1),
+    ),
+    second_first=lambda *given: canonical(*given)[::-1],
+    without_second=lambda *given: canonical(*given)[:2],
+    by_first_weight=lambda W1, b1, W2: canonical(
+        W1, b1, W2, order=lambda b: (W1[:, 0] / W1.norm(dim=1)).argsort()
+    ),
+    as_dict=lambda *given: dict(zip("abc", canonical(*given), strict=True)),
+    as_it_was=lambda W1, b1, W2: (W1, b1, W2),
 )
 
 
@@ -432,6 +474,18 @@ def zero_last_norm_of_a_copy(model):
 @wrong("04.3")
 def zero_in_a_shell(model):
     return nn.Sequential(zero_last_norm(model))
+
+
+class _Namesake(nn.Module):
+    """A class of the notebook that is only called BasicBlock."""
+
+
+@wrong("04.3")
+def zero_last_norm_of_namesakes(model):
+    for block in model.modules():
+        if isinstance(block, _Namesake):
+            _off(getattr(block, _last(block)))
+    return model
 
 
 def _zeros(module, inputs, output):

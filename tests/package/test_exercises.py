@@ -264,10 +264,12 @@ def test_what_torch_does_not_implement_is_an_error_of_the_student():
 
 
 def test_the_student_cannot_spoil_the_input():
-    def spoil(W1, b1, W2, perm):
-        answer = tuple(part.clone() for part in (W1[perm], b1[perm], W2[:, perm]))
+    def spoil(W1, b1, W2):
+        length = W1.norm(dim=1)
+        order = (b1 / length).argsort()
+        parts = W1 / length[:, None], b1 / length, W2 * length
         W1.zero_(), b1.zero_(), W2.zero_()
-        return answer
+        return parts[0][order], parts[1][order], parts[2][:, order]
 
     assert judge("04.2", spoil).startswith("✔")
 

@@ -143,10 +143,13 @@ def test_a_verdict_is_that_of_the_students_own_judge(nursery, answer):
 # --- What a cheat, or an unlucky student, hands in ------------------------------------
 
 OF_ANOTHER = """\
-def permute(W1, b1, W2, perm):
-    return W1[perm], b1[perm], W2[:, perm]
+def one_form(W1, b1, W2):
+    length = W1.norm(dim=1)
+    order = (b1 / length).argsort()
+    W1, W2 = W1 / length[:, None], W2 * length
+    return W1[order], (b1 / length)[order], W2[:, order]
 
-exercise("04.2", permute)"""
+exercise("04.2", one_form)"""
 # Bodies of an answer to 04.1 (`block_parameters`); {canary} is the instructor's.
 HOSTILE = {
     "an endless loop": "while True: pass",
@@ -315,9 +318,10 @@ def test_two_answers_may_have_one_name(nursery):
     told = verdicts(
         nursery,
         'def f(c_in, c, stride):\n    return 1\nexercise("04.1", f)',
-        'def f(W1, b1, W2, p):\n    return W1[p], b1[p], W2[:, p]\nexercise("04.2", f)',
+        'def f(x, bn, conv, bn2, conv2):\n    y = conv(bn(x).relu())\n'
+        '    return x + conv2(bn2(y).relu())\nexercise("04.4", f)',
     )
-    assert (told["04.1"][0], told["04.2"][0]) == ("✘", "✔")
+    assert (told["04.1"][0], told["04.4"][0]) == ("✘", "✔")
 
 
 @pytest.mark.parametrize(
