@@ -13,7 +13,7 @@ import torch
 from lecture_utils.exercises.cases import CHECKS
 from lecture_utils.exercises.expect import Unsolved, Wrong
 
-MORE = "Выполните клетку ещё раз — подсказка станет подробнее."
+MORE = "Выполните ячейку ещё раз — подсказка станет подробнее."
 _MODULES = {  # of the notebook's number
     "01": "tasks",
     "02": "vgg",

@@ -331,7 +331,7 @@ def test_two_answers_may_have_one_name(nursery):
         ('exercise("04.1", ...)', "… упражнение 04.1: решения пока нет"),
         ('exercise("04.1", 3)', "нужна функция, а получено int"),
         ('exercise("04.1", f)', "✘ упражнение 04.1: ответа нет: NameError"),
-        ('def f(:\nexercise("04.1", f)', "✘ упражнение 04.1: клетка не читается"),
+        ('def f(:\nexercise("04.1", f)', "✘ упражнение 04.1: ячейка не читается"),
     ],
 )
 def test_what_is_no_answer_is_said_so(nursery, cell, told):
