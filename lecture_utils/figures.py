@@ -1,5 +1,6 @@
 """Pictures with alt text, and live controls that redraw a picture."""
 
+import gc
 import io
 import reprlib
 from collections.abc import Callable, Iterable, Mapping
@@ -36,6 +37,7 @@ def show(figure: Figure, alt: str, *, colours: int | None = None) -> None:
         TypeError: not a Figure.
         ValueError: the alt text says too little, or the figure is wider than a slide.
     """
+    gc.collect()  # a figure refers to itself: the last one would stay in memory
     png = _png(figure, colours)
     if len(alt) < 20:
         raise ValueError(

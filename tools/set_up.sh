@@ -102,6 +102,9 @@ not start; the reason stands above. To begin anew: make clean"
 mkdir -p .venv/etc/jupyter/labconfig
 echo '{"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}}' \
     > .venv/etc/jupyter/labconfig/page_config.json
+# Its menus are Russian, as the texts call them; who chooses another language has it.
+echo '{"@jupyterlab/translation-extension:plugin": {"locale": "ru_RU"}}' \
+    > .venv/etc/jupyter/labconfig/default_setting_overrides.json
 # A reader's own photo goes to the kernel as one message; 10 MB is the usual limit.
 echo '{"ServerApp": {"tornado_settings": {"websocket_max_message_size": 209715200}}}' \
     > .venv/etc/jupyter/jupyter_server_config.json

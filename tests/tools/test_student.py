@@ -11,7 +11,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from nbformat import NotebookNode
 
-from tests.package.test_exercises import NUMBERS
+from tests.package.test_exercises import GRADED
 from tools.cells import slide_type, tags
 from tools.paths import notebooks
 from tools.student import exercises, main, without_solutions
@@ -55,10 +55,7 @@ def test_a_copy_holds_no_solution_and_misses_nothing(path: Path):
     assert len(copy.cells) == len(nb.cells) - len(removed)
     assert not [cell.source for cell in removed if cell.source in sources]
     assert not [text for text in sources if re.search("св[её]рнут[оы]", text)]
-    text = "\n".join(sources)
-    assert "**Лектору.**" not in text and "**Ответ.**" not in text
-    answers = sum(cell.source.count('class="callout a"') for cell in nb.cells)
-    assert text.count("<summary>Ответ</summary>") == answers
+    assert "**Лектору.**" not in "\n".join(sources)
     bound, used = names(copy)
     assert used <= bound | {*dir(builtins)}, "a cell needs what a solution defines"
 
@@ -101,7 +98,7 @@ def test_an_odd_address_is_refused(monkeypatch, address):
 
 def test_the_list_knows_every_exercise():
     listed = [number for path in PATHS for number, _, _ in exercises(read(path))]
-    assert listed == NUMBERS
+    assert listed == GRADED
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
