@@ -139,8 +139,12 @@ def test_all_that_can_be_cited_has_an_address(built_site: SimpleNamespace, name:
     part = int(name[:2])
     headings = [heading.parent["id"] for heading in page.select("h1, h2, h3")]
     assert all(re.match(rf"s{part}-\d|exercise-{name[:2]}-|h-\w", i) for i in headings)
-    exercises = [c for c in shown(name) if "exercise" in tags(c)]
-    assert len([i for i in headings if i.startswith("exercise")]) == len(exercises)
+    stubs = [c.source for c in shown(name) if "exercise" in tags(c)]
+    warm_ups = [source for source in stubs if 'exercise("§' in source]
+    titles = [h.text for h in page.select("h3") if h.text.startswith("Разминка: ")]
+    assert len(titles) == len(warm_ups)
+    exercises = [i for i in headings if i.startswith("exercise")]
+    assert len(exercises) == len(stubs) - len(warm_ups)
     text = "".join(cell.source for cell in shown(name))
     numbers = re.findall(r"\\tag\{(\d+)\}", text)
     formulas = [formula["id"] for formula in page.select("div.math[id]")]

@@ -4,7 +4,7 @@
 (() => {
   const WEIGHTS = {title: 8, above: 2, text: 1, code: 0.3};
   const BELOW = 0.2;  // what subsections add to their section
-  const SUMMARY = /^(Итоги|Вопросы|Упражнения|Ещё два вопроса|Ссылки|Словарь|Карта утверждений)/;
+  const SUMMARY = /^(Итоги|Вопросы|Упражнения|Ещё два вопроса|Ссылки|Словарь|Карта утверждений|Разминка)/;
   const SHOWN = 20;
   const stemmer = new RussianStemmer();
   const known = new Map();
