@@ -34,10 +34,10 @@ endif
 
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 READY := .venv/.complete
-# With it Python would not find tools/ in the folder where it starts.
-unexport PYTHONSAFEPATH
+# Other packages, another library, no assertions: .venv depends on none of the caller's.
+unexport $(filter-out PYTHONUTF8,$(filter PYTHON%,$(.VARIABLES)))
 # An environment that was moved, or has lost its Python, is made anew.
-$(shell grep -qxF '$(CURDIR)' $(READY) 2>/dev/null && $(BIN)/python -c '' 2>/dev/null \
+$(shell grep -qxF '$(CURDIR)' $(READY) 2>/dev/null && $(BIN)/python -Ic '' 2>/dev/null \
 	|| rm -f $(READY))
 
 .PHONY: help lab test weights wheels seeds run edit slides pdf student grade stability bench lock clean
@@ -81,7 +81,7 @@ pdf: $(READY)  ## print the slides into build/slides/, too; needs Chromium or Ch
 	$(BIN)/python -m tools.slides --pdf $(NB)
 
 student: $(READY)  ## copies without solutions and the list of exercises: build/student/
-	$(BIN)/python -m tools.student $(ADDRESS)
+	$(BIN)/python -m tools.student '$(ADDRESS)'
 
 grade: $(READY)  ## marks and feedback for a class: build/grade/; Linux only
 	$(BIN)/python -m tools.grade "$(SUBMISSIONS)"
