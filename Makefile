@@ -36,10 +36,10 @@ endif
 
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 READY := .venv/.complete
-# With it Python would not find tools/ in the folder where it starts.
-unexport PYTHONSAFEPATH
+# Other packages, another library, no assertions: .venv depends on none of the caller's.
+unexport $(filter-out PYTHONUTF8,$(filter PYTHON%,$(.VARIABLES)))
 # An environment that was moved, or has lost its Python, is made anew.
-$(shell grep -qxF '$(CURDIR)' $(READY) 2>/dev/null && $(BIN)/python -c '' 2>/dev/null \
+$(shell grep -qxF '$(CURDIR)' $(READY) 2>/dev/null && $(BIN)/python -Ic '' 2>/dev/null \
 	|| rm -f $(READY))
 
 .PHONY: help lab test weights wheels seeds run edit slides pdf site book student grade stability bench lock clean
@@ -89,7 +89,7 @@ book: site  ## the site as one PDF, build/book.pdf; needs Chromium or Chrome
 	$(BIN)/python -m tools.print_book
 
 student: $(READY)  ## copies without solutions and the list of exercises: build/student/
-	$(BIN)/python -m tools.student $(ADDRESS)
+	$(BIN)/python -m tools.student '$(ADDRESS)'
 
 grade: $(READY)  ## marks and feedback for a class: build/grade/; Linux only
 	$(BIN)/python -m tools.grade "$(SUBMISSIONS)"

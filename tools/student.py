@@ -27,7 +27,9 @@ from tools.paths import BUILD, notebooks
 OUT = BUILD / "student"
 # What stands before START in copies that are opened alone. IPython would take $ and {}
 # of an address for names, a shell the rest.
-ADDRESS = re.compile(r"(git\+)?https://[\w.~:/@%+#=&?-]+")
+# A name or a password before the host would go to every student, and letters of another
+# alphabet in it name another host.
+ADDRESS = re.compile(r"(git\+)?https://[\w.:-]+/[\w.~:/@%+#=&?-]+", re.ASCII)
 INSTALL = """\
 try:
     import lecture_utils

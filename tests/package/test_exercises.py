@@ -1,9 +1,14 @@
 """Exercises: mistakes students make are rejected with a hint, right answers written
 in different ways are accepted, and nothing a student hands in stops the notebook."""
 
+import builtins
+import io
+import os
 import random
 import re
 import signal
+import sys
+import warnings
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -132,6 +137,69 @@ def test_an_answer_leaves_the_session_as_it_was():
     before = session()
     assert judge("04.1", careless).startswith("✘")
     assert session() == before
+
+
+def _prints_less(*args):
+    torch.set_printoptions(precision=1)
+    np.set_printoptions(precision=1)
+
+
+def _is_strict(*args):
+    np.seterr(all="raise")
+    warnings.simplefilter("error")
+    torch.set_deterministic_debug_mode("error")
+    torch.autograd.set_detect_anomaly(True)
+
+
+def _computes_elsewhere(*args):
+    torch.set_default_device("meta")
+
+
+def _moves_out(*args):
+    os.chdir("/")
+    os.environ["LECTURE_DEVICE"] = "cuda:7"
+    sys.stdout = io.StringIO()
+
+
+def _replaces(*args):
+    torch.relu, F.relu, builtins.len = repr, repr, repr
+    raise ValueError
+
+
+@pytest.mark.parametrize(
+    "answer", [_prints_less, _is_strict, _computes_elsewhere, _moves_out, _replaces]
+)
+def test_the_next_cell_does_not_notice_an_answer(answer):
+    def session():
+        printed = f"{torch.tensor(1.23456)} {np.array(1.23456)}", sys.stdout
+        strict = np.geterr(), warnings.filters[:], torch.is_anomaly_enabled()
+        strict += (torch.get_deterministic_debug_mode(),)
+        place = torch.zeros(1).device, os.getcwd(), dict(os.environ)
+        return printed, strict, place, (torch.relu, F.relu, builtins.len)
+
+    before = session()
+    assert judge("04.1", answer).startswith("✘")
+    assert session() == before
+
+
+class _Mute(Exception):
+    def __str__(self):
+        raise ValueError
+
+
+@pytest.mark.parametrize("error", [SystemExit, GeneratorExit, _Mute])
+def test_whatever_is_raised_is_a_verdict(error):
+    def answer(*args):
+        raise error
+
+    assert f"функция упала: {error.__name__}" in judge("04.1", answer)
+
+
+def test_a_long_message_is_shortened():
+    def answer(*args):
+        raise ValueError("x" * 10**6)
+
+    assert len(judge("04.1", answer)) < 1000
 
 
 class _Stubborn:

@@ -1,12 +1,13 @@
 """The notebooks in the ordinary tools of others: nbconvert, a cell of parameters."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
 import pytest
-from nbconvert import HTMLExporter, ScriptExporter
+from nbconvert import HTMLExporter, MarkdownExporter, ScriptExporter
 from nbformat.v4 import new_code_cell
 
 from tools.paths import NOTEBOOKS, notebooks
@@ -29,6 +30,32 @@ def test_a_notebook_becomes_a_page():
     outputs = [o.get("data", {}) for c in nb.cells for o in c.get("outputs", [])]
     pictures = [data["image/png"] for data in outputs if "image/png" in data]
     assert pictures and all(picture.strip() in page for picture in pictures)
+
+
+@pytest.mark.parametrize("path", notebooks(), ids=lambda path: path.stem)
+def test_a_notebook_becomes_markdown(path: Path):
+    nb = nbformat.read(path, as_version=4)
+    text, resources = MarkdownExporter().from_notebook_node(nb)
+    cells = [cell.source for cell in nb.cells if cell.cell_type == "markdown"]
+    assert not [source for source in cells if source.strip() not in text]
+    for name in resources["outputs"]:
+        assert f"]({name})" in text, "a picture that nothing shows"
+
+
+def test_a_notebook_runs_in_place_without_assertions_and_docstrings(tmp_path: Path):
+    """By a course's script on a server that optimises, in a folder of many words."""
+    path = tmp_path / "лекция 6 (осень) #1" / "начало 100%.ipynb"
+    path.parent.mkdir()
+    nb = nbformat.read(NOTEBOOKS / "00_start.ipynb", as_version=4)
+    printed = [[o.get("text") for o in c.get("outputs", [])] for c in nb.cells]
+    nb.cells.append(new_code_cell("print(__debug__, setup.__doc__)"))
+    nbformat.write(nb, path)
+    run = [sys.executable, "-m", "nbconvert", "--to", "notebook", "--inplace"]
+    environment = os.environ | {"PYTHONOPTIMIZE": "2", "PYTHONDONTWRITEBYTECODE": "1"}
+    subprocess.run([*run, "--execute", path], check=True, env=environment)
+    *cells, last = nbformat.read(path, as_version=4).cells
+    assert last.outputs[0].text == "False None\n"
+    assert [[o.get("text") for o in c.get("outputs", [])] for c in cells] == printed
 
 
 def test_a_notebook_runs_with_a_cell_of_parameters_on_top(tmp_path: Path):

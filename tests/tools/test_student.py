@@ -88,7 +88,17 @@ def test_a_copy_installs_its_package_where_it_is_missing(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "address", ["lecture-utils", "git+https://a.org/$HOME", 'https://a.org/"; rm x']
+    "address",
+    [
+        "lecture-utils",
+        "git+https://a.org/$HOME",
+        'https://a.org/"; rm x',
+        "git+https://teacher:secret@a.org/lecture",  # for every student to read
+        "git+https://github.com@b.org/lecture",
+        "git+https://g\u0456thub.com/lecture",  # a Cyrillic letter
+        "git+https://a.org/lecture\n!rm x",
+        "-r https://a.org/list",
+    ],
 )
 def test_an_odd_address_is_refused(monkeypatch, address):
     monkeypatch.setattr(sys, "argv", ["student", address])
