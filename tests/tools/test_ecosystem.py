@@ -1,6 +1,5 @@
 """The notebooks in the ordinary tools of others: nbconvert, a cell of parameters."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -40,22 +39,6 @@ def test_a_notebook_becomes_markdown(path: Path):
     assert not [source for source in cells if source.strip() not in text]
     for name in resources["outputs"]:
         assert f"]({name})" in text, "a picture that nothing shows"
-
-
-def test_a_notebook_runs_in_place_without_assertions_and_docstrings(tmp_path: Path):
-    """By a course's script on a server that optimises, in a folder of many words."""
-    path = tmp_path / "лекция 6 (осень) #1" / "начало 100%.ipynb"
-    path.parent.mkdir()
-    nb = nbformat.read(NOTEBOOKS / "00_start.ipynb", as_version=4)
-    printed = [[o.get("text") for o in c.get("outputs", [])] for c in nb.cells]
-    nb.cells.append(new_code_cell("print(__debug__, setup.__doc__)"))
-    nbformat.write(nb, path)
-    run = [sys.executable, "-m", "nbconvert", "--to", "notebook", "--inplace"]
-    environment = os.environ | {"PYTHONOPTIMIZE": "2", "PYTHONDONTWRITEBYTECODE": "1"}
-    subprocess.run([*run, "--execute", path], check=True, env=environment)
-    *cells, last = nbformat.read(path, as_version=4).cells
-    assert last.outputs[0].text == "False None\n"
-    assert [[o.get("text") for o in c.get("outputs", [])] for c in cells] == printed
 
 
 def test_a_notebook_runs_with_a_cell_of_parameters_on_top(tmp_path: Path):
