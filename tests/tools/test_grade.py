@@ -318,7 +318,7 @@ def test_two_answers_may_have_one_name(nursery):
     told = verdicts(
         nursery,
         'def f(c_in, c, stride):\n    return 1\nexercise("04.1", f)',
-        'def f(x, bn, conv, bn2, conv2):\n    y = conv(bn(x).relu())\n'
+        "def f(x, bn, conv, bn2, conv2):\n    y = conv(bn(x).relu())\n"
         '    return x + conv2(bn2(y).relu())\nexercise("04.4", f)',
     )
     assert (told["04.1"][0], told["04.4"][0]) == ("✘", "✔")
