@@ -144,10 +144,6 @@ def _set_device(device: torch.device) -> None:
     torch.set_default_device(None if device.type == "cpu" else device)
 
 
-def _set_filters(filters: list) -> None:
-    warnings.filters[:] = filters  # ty: ignore[invalid-assignment]
-
-
 def _set_variables(variables: dict[str, str]) -> None:
     os.environ.clear()
     os.environ.update(variables)
@@ -168,7 +164,6 @@ _SETTINGS: list[tuple[Callable[[], Any], Callable[[Any], object]]] = [
     (lambda: sys.stdout, lambda old: setattr(sys, "stdout", old)),
     (lambda: dict(os.environ), _set_variables),
     (os.getcwd, os.chdir),
-    (lambda: warnings.filters[:], _set_filters),
 ]
 _SHARED = builtins, math, np, torch, F  # what is replaced here is so in every cell
 
@@ -182,7 +177,8 @@ def _settings_kept() -> Generator[None]:
     settings = [(read, write, read()) for read, write in _SETTINGS]
     shared = [(module, vars(module).copy()) for module in _SHARED]
     try:
-        yield
+        with warnings.catch_warnings():
+            yield
     finally:
         for module, old in shared:
             for name, value in old.items():

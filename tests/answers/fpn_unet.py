@@ -26,6 +26,13 @@ wrong(
     stop_included=lambda start, stop, step: stop // step - start // step + 1,
     without_the_first=lambda start, stop, step: (stop - 1) // step - start // step,
     always_one_more=lambda start, stop, step: (stop - start) // step + 1,
+    touching_one_past_the_end=lambda start, stop, step: (
+        -(-(stop + 1) // step) - start // step
+    ),
+    first_rounded_up=lambda start, stop, step: (
+        (stop - 1) // step + (-start // step) + 1
+    ),
+    pixels_of_the_thing=lambda start, stop, step: stop - start,
 )
 
 # --- §5.2 -----------------------------------------------------------------------------
