@@ -103,11 +103,15 @@ def lay_out(paths: list[Path], services: dict[str, str], source: Path) -> None:
     write(static / "callouts.css", callouts.replace(*dark))
     slides.fetch_packages()
     slides.copy(MATHJAX, static / "mathjax" / MATHJAX.name)
-    for file in ("base-stemmer.js", "russian-stemmer.js"):
+    for file in ("base-stemmer.js", "russian-stemmer.js", "english-stemmer.js"):
         slides.copy(STEMMERS / file, static / file)
     searched = {
-        "SECTIONS": [asdict(section) for page in made for section in page.sections],
-        "SYNONYMS": reference.synonyms(terms),
+        "SECTIONS": [
+            asdict(section) | reference.spoken_of(section, terms)
+            for page in made
+            for section in page.sections
+        ],
+        "TERMS": [" ".join(term.names) for term in terms],
         "STOPWORDS": sorted(SearchRussian.stopwords),
     }
     lines = [
