@@ -5,13 +5,25 @@ Glossary, bibliography, map of claims, exercises.
 
 import html
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from nbformat import NotebookNode
 
-from tools.pages import HEADING, Page, Places, Section, Term, heading_id, stems
+from tools.pages import (
+    HEADING,
+    SUMMARY,
+    WHERE,
+    Page,
+    Places,
+    Section,
+    Term,
+    heading_id,
+    plain,
+    stems,
+)
 from tools.student import exercises
 
 Notebooks = dict[str, NotebookNode]
@@ -77,6 +89,18 @@ def terms(path: Path) -> list[Term]:
         forms = [russian, *filter(None, other.removeprefix("—").strip().split("; "))]
         linked = not other.startswith("—")
         found.append(Term(russian, english, meaning, where, forms, linked))
+    return found
+
+
+def told(notebooks: Notebooks) -> dict[str, list[str]]:
+    """By address of a section: what the tables of claims and results say of it."""
+    found = defaultdict(list)
+    for nb in notebooks.values():
+        for cell, heading, _ in headed(nb):
+            for row in rows(cell.source) if SUMMARY.match(heading) else ():
+                text = " ".join(row)
+                for part, number in WHERE.findall(text):
+                    found[f"s{part}-{number}"].append(plain(text))
     return found
 
 

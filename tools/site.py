@@ -105,9 +105,12 @@ def lay_out(paths: list[Path], services: dict[str, str], source: Path) -> None:
     slides.copy(MATHJAX, static / "mathjax" / MATHJAX.name)
     for file in ("base-stemmer.js", "russian-stemmer.js", "english-stemmer.js"):
         slides.copy(STEMMERS / file, static / file)
+    told = reference.told(stored)
     searched = {
         "SECTIONS": [
-            asdict(section) | reference.spoken_of(section, terms)
+            asdict(section)
+            | reference.spoken_of(section, terms)
+            | {"told": told.get(section.id, [])}
             for page in made
             for section in page.sections
         ],

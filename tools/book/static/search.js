@@ -3,7 +3,7 @@
 // one that explains before one that only sums up. A section has the other names of the
 // glossary's terms, too, and a word that no section has stands for those that sound alike.
 (() => {
-  const WEIGHTS = {title: 8, above: 2, text: 1, code: 0.3};
+  const WEIGHTS = {title: 8, above: 2, told: 2, text: 1, code: 0.3};
   const NAMES = {about: 12, mentioned: 0.7};  // of terms
   const BELOW = 0.2;  // what subsections add to their section
   const SUMMARY = /^(Содержание|Итоги|Вопросы|Упражнения|Ещё два вопроса|Ссылки|Словарь|Карта утверждений|Разминка)/;
@@ -85,7 +85,7 @@
     return [...words].map(([word, written]) => {
       const others = [...spread.keys()].filter(other => (word === unfinished && other.startsWith(word))
         || (word.length > 4 && other.startsWith(root(word)) && other.length < word.length + 4)
-      ).map(other => [other, 0.3]);
+      ).map(other => [other, 0.5]);
       const found = others.length || spread.has(word) ? others : alike(written);
       return new Map([...found, [word, 1]]);
     });
@@ -108,11 +108,11 @@
           count += share * section.count.get(word);
           sure = Math.max(sure, share);
         }
-        score += worth * count * 2.2 / (count + 1.2 * (0.25 + 0.75 * section.length / usual));
+        score += worth * count * 3.2 / (count + 2.2 * (0.25 + 0.75 * section.length / usual));
         had += worth * sure;
       }
       const kind = SUMMARY.test(section.title) ? 0.15 : section.level === 1 ? 0.4 : 1;
-      return {section, score: kind * score * (had / all) ** 2};
+      return {section, score: kind * score * had / all};
     }).filter(({score}) => score > 0).sort((a, b) => b.score - a.score);
   };
   const bySection = hits => {
