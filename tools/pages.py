@@ -78,6 +78,16 @@ class Term:
     def id(self) -> str:
         return "term-" + re.sub(r"\W+", "-", self.english.lower()).strip("-")
 
+    @property
+    def names(self) -> list[str]:
+        return [*self.forms, *self.english.split(", ")]
+
+    @property
+    def section(self) -> str:
+        """Address, on its page, of where it is introduced."""
+        kind = "exercise-" if self.where.startswith("0") else "s"
+        return kind + self.where.replace(".", "-")
+
 
 class Places:
     """All sections of the collection by number, and all parts."""
@@ -92,11 +102,9 @@ class Places:
             for heading in re.finditer(r"^## (\d+\.\d+)\. ", cell.source, re.MULTILINE)
         }
 
-    def address(self, place: str) -> str:
-        """Of section 4.3 or exercise 04.5."""
-        part, number = place.split(".")
-        kind = "exercise-" if place.startswith("0") else "s"
-        return f"{self.parts[int(part)]}.html#{kind}{part}-{number}"
+    def address(self, term: Term) -> str:
+        """Of where it is introduced."""
+        return f"{self.parts[int(term.where.split('.')[0])]}.html#{term.section}"
 
     def link(self, part: str, number: str, text: str) -> str:
         """The text as a link to a section, or as it is where there is none."""
