@@ -27,7 +27,8 @@ from torch import Tensor
 # screens and on projectors, at most 1180 px wide on a slide.
 _STORED_DPI, _SHOWN_DPI = 150, 100
 WIDEST = 11.8  # inches
-HATCHES = "", "//", ".."  # of bars: colour alone does not speak to everybody
+# Of bars, by colour: colour alone does not speak to everybody.
+HATCHES = {"C1": "//", "C2": "..", "C3": "xx"}
 
 
 def show(figure: Figure, alt: str, *, colours: int | None = None) -> None:
@@ -182,17 +183,18 @@ def grouped_bars(
     """Draw bars side by side: at each of ``names`` one bar of every group.
 
     Args:
-        groups: label -> values, one for each of ``names``; at most three groups.
+        groups: label -> values, one for each of ``names``.
         number: how to write a value at the end of its bar, as in ``"{:.1f} %"``, with
             a decimal comma; by default it is not written.
+        colours: of the groups; each has its hatch.
     """
     places, step = np.arange(len(names)), 0.8 / len(groups)
     draw = ax.barh if horizontal else ax.bar
     for k, (label, values) in enumerate(groups.items()):
         middle = places + step * (k - (len(groups) - 1) / 2)
         values = [float(value) for value in values]
-        style: dict[str, Any] = {"color": colours[k], "hatch": HATCHES[k], "ec": "w"}
-        bars = draw(middle, values, 0.95 * step, label=label, **style)
+        style: dict[str, Any] = {"color": colours[k], "hatch": HATCHES.get(colours[k])}
+        bars = draw(middle, values, 0.95 * step, ec="w", label=label, **style)
         if number:
             texts = [number.format(value).replace(".", ",") for value in values]
             ax.bar_label(bars, texts, padding=3, fontsize=12)
