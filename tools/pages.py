@@ -25,6 +25,7 @@ CLOSED = re.compile(
     r"|^#.*?$",
     re.DOTALL | re.MULTILINE,
 )
+CODE = re.compile(r"```python\n(.+?)\n```", re.DOTALL)
 HEADING = re.compile(r"^(#+) (.+)$", re.MULTILINE)
 DISPLAY = re.compile(r"\$\$(.+?)\$\$", re.DOTALL)
 TAG = re.compile(r"\\tag\{(\d+)\}")
@@ -337,6 +338,7 @@ class _Writer:
             opened = self.open_section(cell, len(heading[1]), heading[2])
             source = source.replace(heading[0], opened, 1)
         self.sections[-1].text.append(plain(cell.source))
+        self.sections[-1].code.extend(CODE.findall(cell.source))
         source = re.sub(
             r"\]\(#([^)]+)\)", lambda m: f"](#{self.anchors.get(m[1], m[1])})", source
         )
@@ -372,8 +374,7 @@ class _Writer:
         elif is_plumbing(cell.source):
             blocks[0] = fold("Подготовка", "code", blocks[0])
         blocks += [self.output(output, cell.id) for output in cell.outputs]
-        whole = "\n\n".join(filter(None, blocks))
-        return fold("Решение", "solution", whole) if "solution" in kinds else whole
+        return "\n\n".join(filter(None, blocks))
 
     def output(self, output: NotebookNode, cell: str) -> str:
         data = output.get("data", {})
@@ -398,7 +399,10 @@ class _Writer:
 def plain(markdown: str) -> str:
     """The words of a Markdown text, without headings, formulas and tags."""
     text = re.sub(
-        r"\$\$.+?\$\$|^#[^\n]*$", " ", markdown, flags=re.MULTILINE | re.DOTALL
+        r"```.+?```|\$\$.+?\$\$|^#[^\n]*$",
+        " ",
+        markdown,
+        flags=re.MULTILINE | re.DOTALL,
     )
     text = re.sub(
         r"\]\([^)\s]*\)|</?(div|details|summary)[^>]*>|\$[^$]*\\[^$]*\$", " ", text

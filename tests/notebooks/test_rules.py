@@ -49,6 +49,10 @@ CALLOUTS = {  # kind: the label that its text begins with
     "pm": "Спорно",
     "so": "Вывод",
 }
+SOLUTION = re.compile(
+    r'<details class="callout a">\n<summary>Решение</summary>\n\n'
+    r"```python\n(?:.{,79}\n)+```\n\n</details>"
+)
 SHOWN = ("slide", "subslide", "fragment", "")  # "": goes on with the slide
 HIDDEN = ("skip", "notes")
 MAX_BYTES = 2_000_000
@@ -316,8 +320,10 @@ def every_cell_knows_its_slide(nb: NotebookNode) -> Iterator[str]:
 
 @rule
 def exercises_have_hidden_solutions(nb: NotebookNode) -> Iterator[str]:
+    """Folded in Markdown: of a folded code cell, GitHub and exports know nothing."""
     waiting = None
-    for name, cell in cells(nb, "code"):
+    for index, cell in enumerate(nb.cells):
+        name = where(nb, index)
         if "exercise" in tags(cell):
             if waiting:
                 yield f"{waiting}: no solution before the next exercise"
@@ -325,8 +331,8 @@ def exercises_have_hidden_solutions(nb: NotebookNode) -> Iterator[str]:
         if "solution" in tags(cell):
             if not waiting:
                 yield f"{name}: a solution without an exercise"
-            if not cell.metadata.get("jupyter", {}).get("source_hidden"):
-                yield f"{name}: a solution must be collapsed (source_hidden)"
+            if not SOLUTION.fullmatch(cell.source):
+                yield f"{name}: a solution must be folded, at most 79 columns wide"
             waiting = None
     if waiting:
         yield f"{waiting}: no solution"
@@ -398,7 +404,8 @@ def callouts_are_labelled(nb: NotebookNode) -> Iterator[str]:
         for kind, text in re.findall(r'class="callout (.*?)">\s*(.{,40})', cell.source):
             label = f"**{CALLOUTS.get(kind)}.**"
             if kind == "a":  # folded: a reader opens it
-                label = "<summary>Ответ</summary>"
+                word = "Решение" if "solution" in tags(cell) else "Ответ"
+                label = f"<summary>{word}</summary>"
             if not text.startswith(label):
                 yield f"{name}: a callout {kind} begins with {text}"
 
@@ -452,6 +459,8 @@ def sound() -> NotebookNode:
     """A notebook without a fault: Markdown, code, picture, exercise, solution."""
     markdown = "# Проба\n\nСм. формулу (1) и [раздел](#Проба).\n\n$$x \\tag{1}$$"
     alt = "Линия, которая растёт от нуля до двух"
+    fold = '<details class="callout a">\n<summary>Решение</summary>\n\n{}\n\n</details>'
+    solution = fold.format("```python\ny = 2\n```")
     picture = new_output(
         "display_data",
         {"image/png": "", "text/plain": alt},
@@ -463,14 +472,14 @@ def sound() -> NotebookNode:
             new_code_cell(START, id="s", execution_count=1),
             new_code_cell("x = 1", id="b", execution_count=2, outputs=[picture]),
             new_code_cell("y = ...", id="c", execution_count=3),
-            new_code_cell("y = 2", id="d", execution_count=4),
+            new_markdown_cell(solution, id="d"),
         ]
     )
     for cell in nb.cells:
         cell.metadata.slideshow = {"slide_type": "slide"}
     nb.cells[1].metadata.slideshow = {"slide_type": "skip"}
     nb.cells[3].metadata.tags = ["exercise"]
-    nb.cells[4].metadata.update(tags=["solution"], jupyter={"source_hidden": True})
+    nb.cells[4].metadata.tags = ["solution"]
     return normalise(nb)
 
 
@@ -642,7 +651,7 @@ def plant(nb: NotebookNode, index: int, **metadata: object) -> None:
         (lambda nb: plant(nb, 2, tags=["nbval-skip"]), "tag nbval-skip hides faults"),
         (lambda nb: plant(nb, 2, tags=["nbval-ignore-output"]), "not in the list"),
         (lambda nb: nb.cells.pop(1), "the first code cell begins with START"),
-        (lambda nb: plant(nb, 4, jupyter={}), "must be collapsed"),
+        (lambda nb: nb.cells[4].update(source="`y = 2`"), "must be folded"),
         (lambda nb: plant(nb, 4, tags=[]), "no solution"),
         (lambda nb: plant(nb, 3, tags=[]), "a solution without an exercise"),
     ],
@@ -658,6 +667,6 @@ def test_faulty_metadata_is_noticed(
 
 def test_many_long_cells_are_noticed():
     nb = sound()
-    for cell in nb.cells[2:]:
+    for cell in nb.cells[2:4]:
         cell.source = "\n".join(["x = 1"] * 9)
-    assert faults(nb) == ["median length of code cells 9.0, at most 8"]
+    assert faults(nb) == ["median length of code cells 9, at most 8"]

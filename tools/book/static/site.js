@@ -1,5 +1,5 @@
 // What the pages need beyond the theme: / goes to the search, a picture opens large, the
-// map of claims filters, and an address inside something folded opens it.
+// map of claims filters, and nothing is folded on paper.
 document.addEventListener('keydown', event => {
   const typing = event.target.closest('input, textarea, select');
   if (event.key !== '/' || typing || event.ctrlKey || event.metaKey) return;
@@ -9,16 +9,6 @@ document.addEventListener('keydown', event => {
   else location.href = `${document.documentElement.dataset.content_root}search.html`;
 });
 
-const unfold = () => {
-  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  const folded = target?.closest('details:not([open])');
-  if (folded) {
-    folded.open = true;
-    target.scrollIntoView();
-  }
-};
-addEventListener('hashchange', unfold);
-unfold();
 addEventListener('beforeprint', () => document.querySelectorAll('details').forEach(e => { e.open = true; }));
 
 document.addEventListener('click', event => {
