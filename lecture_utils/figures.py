@@ -4,7 +4,7 @@ import gc
 import io
 import reprlib
 import textwrap
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from html import escape
 from typing import Any
@@ -18,6 +18,7 @@ from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from numpy.typing import ArrayLike
 from PIL import Image
 from torch import Tensor
@@ -26,6 +27,8 @@ from torch import Tensor
 # screens and on projectors, at most 1180 px wide on a slide.
 _STORED_DPI, _SHOWN_DPI = 150, 100
 WIDEST = 11.8  # inches
+# Of bars, by colour: colour alone does not speak to everybody.
+HATCHES = {"C1": "//", "C2": "..", "C3": "xx"}
 
 
 def show(figure: Figure, alt: str, *, colours: int | None = None) -> None:
@@ -102,7 +105,7 @@ def gallery(
     columns: int | None = None,
     height: float = 2.4,
     fontsize: float = 12,
-    **options: object,
+    **options: Any,
 ) -> Figure:
     """Pictures side by side, each below its title, without axes.
 
@@ -137,12 +140,77 @@ def gallery(
         layout="constrained",
         squeeze=False,
     )
-    for ax in axes.flat:
+    options = {"interpolation": "nearest"} | options
+    for ax in axes.flat[len(shown) :]:
         ax.set_axis_off()
-    for ax, picture in zip(axes.flat, shown, strict=False):
-        ax.imshow(picture, **{"interpolation": "nearest"} | options)
-    for ax, title in zip(axes.flat, titles, strict=False):
-        ax.set_title(title, fontsize=fontsize)
+    for ax, picture, title in zip(
+        axes.flat, shown, titles or [""] * len(shown), strict=False
+    ):
+        panel(ax, picture, title, fontsize=fontsize, **options)
+    return figure
+
+
+def panel(
+    ax: Axes,
+    picture: ArrayLike | Tensor,
+    title: str = "",
+    *,
+    fontsize: float = 12,
+    **options: Any,
+) -> AxesImage:
+    """Draw one picture of a figure, in any form of `gallery`: a title and no axes."""
+    image = ax.imshow(_for_imshow(picture), **options)
+    ax.set_title(title, fontsize=fontsize)
+    ax.set_axis_off()
+    return image
+
+
+def draw_box(ax: Axes, box: Iterable[float] | Tensor, **style: Any) -> None:
+    """Draw the outline of a box x1, y1, x2, y2 in a style of matplotlib's patches."""
+    x1, y1, x2, y2 = map(float, box)
+    ax.add_patch(plt.Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, **style))
+
+
+def grouped_bars(
+    ax: Axes,
+    groups: Mapping[str, Iterable[float]],
+    names: Sequence[str],
+    *,
+    horizontal: bool = False,
+    number: str = "",
+    colours: Sequence[str] = ("C0", "C1", "C2"),
+) -> None:
+    """Draw bars side by side: at each of ``names`` one bar of every group.
+
+    Args:
+        groups: label -> values, one for each of ``names``.
+        number: how to write a value at the end of its bar, as in ``"{:.1f} %"``, with
+            a decimal comma; by default it is not written.
+        colours: of the groups; each has its hatch.
+    """
+    places, step = np.arange(len(names)), 0.8 / len(groups)
+    draw = ax.barh if horizontal else ax.bar
+    for k, (label, values) in enumerate(groups.items()):
+        middle = places + step * (k - (len(groups) - 1) / 2)
+        values = [float(value) for value in values]
+        style: dict[str, Any] = {"color": colours[k], "hatch": HATCHES.get(colours[k])}
+        bars = draw(middle, values, 0.95 * step, ec="w", label=label, **style)
+        if number:
+            texts = [number.format(value).replace(".", ",") for value in values]
+            ax.bar_label(bars, texts, padding=3, fontsize=12)
+    (ax.set_yticks if horizontal else ax.set_xticks)(places, names)
+    ax.grid(visible=False, axis="y" if horizontal else "x")
+    if horizontal:
+        ax.invert_yaxis()
+
+
+def with_answers(picture: Tensor, answers: Mapping[str, float]) -> Figure:
+    """A picture and on its right a network's answers, see `answer_bars`."""
+    figure, (left, right) = plt.subplots(
+        1, 2, figsize=(9, 3.4), layout="constrained", width_ratios=[1, 1.6]
+    )
+    panel(left, picture)
+    answer_bars(right, answers, fontsize=14)
     return figure
 
 

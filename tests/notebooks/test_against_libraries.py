@@ -656,7 +656,7 @@ def attention_without_heads(lecture, given):
 def patches(lecture, given):
     image = given.numbers(3, *given.one_of((2, 2), (4, 6), (8, 2)))
     theirs = F.pixel_unshuffle(image, 2).flatten(1).mT[None]
-    return lecture.patches(image, 2), theirs
+    return lecture.to_patches(image, 2), theirs
 
 
 # --- 11 and 12: a network by hand, what a network has seen ----------------------------
@@ -882,7 +882,7 @@ MODULES = {
         "TwoMLPs(4, 2)": (2, 4, 3, 5),
         "Softmax(4, 2)": (2, 4, 3, 5),
     },
-    "07_grad_cam": {"Block(4, 'с CBAM')": (1, 4, 3, 5)},
+    "07_grad_cam": {"QuiltBlock(4, 'с CBAM')": (1, 4, 3, 5)},
     "08_self_attention": {
         "Ours()": (3, 2, 2, 3, 4),
         "Library()": (3, 2, 2, 3, 4),
@@ -914,7 +914,7 @@ MODULES = {
         "Rotary()": (2, 2, 3, 4),
         "Net(5, 3, PositionalEncoding(4), Attention(4), nn.Identity(), 4)": [2, 3],
     },
-    "11_mnist_activations": {"ChannelsLast(make_net())": (1, 1, 28, 28)},
+    "11_mnist_activations": {"ChannelsLast(digit_net())": (1, 1, 28, 28)},
     "12_real_transformer": {"ViT()": (2, 3, 8, 8)},
 }
 NO_GRADIENT = {  # nothing depends on the input; references, which take other inputs
