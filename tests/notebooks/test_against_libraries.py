@@ -259,14 +259,14 @@ def windows(lecture, given):
 
 
 @pair("01_tasks", FLOATS, refuses=ODD)
-def corners(lecture, given):
+def box_corners(lecture, given):
     boxes = given.numbers(given.one_of(1, 4), 7)
     signs = np.array([*itertools.product((-0.5, 0.5), repeat=3)])[:, ::-1]
     theirs = [
         Rotation.from_euler("y", box[6]).apply(signs * box[3:6]) + box[:3]
         for box in boxes.double().numpy()
     ]
-    return lecture.corners(boxes), np.stack(theirs)
+    return lecture.box_corners(boxes), np.stack(theirs)
 
 
 @pair("01_tasks", NUMBERS)
@@ -478,13 +478,13 @@ def concentration(lecture, given):
 
 
 @pair("06_attention", FLOATS, refuses=("expanded", *ODD))
-def explained(lecture, given):
+def eta_squared(lecture, given):
     gate, y = given.numbers(40, 5), torch.arange(40) % given.one_of(2, 4)
     means = torch.stack([gate[y == k].double().mean(0) for k in y.unique()])
     theirs = sklearn.metrics.r2_score(
         gate.double(), means[y], multioutput="variance_weighted"
     )
-    return [1, lecture.explained(gate, y)], [1, theirs]
+    return [1, lecture.eta_squared(gate, y)], [1, theirs]
 
 
 SIZES = (1, 1), (5, 9), (8, 3)
@@ -815,7 +815,7 @@ REFUSED = {
     "10_positional_encoding": {
         "frequencies(3)": "чётное d",
         "encoding_2d(2, 2, 6)": "кратное четырём",
-        "patches(torch.zeros(3, 10, 8), 4)": "обрежьте",
+        "to_patches(torch.zeros(3, 10, 8), 4)": "обрежьте",
         "relative_bias(torch.zeros(4), 3)": "нечётное",
         "ShiftedEncoding(4, 3)(torch.zeros(1, 4, 4))": "увеличьте max_len",
         "PositionalEncoding(4, 8)(torch.zeros(1, 5, 4), start=7)": "увеличьте max_len",
