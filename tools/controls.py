@@ -9,7 +9,7 @@ from lecture_utils.controls import DigitPad
 
 
 def other_values(control: Any) -> list[object]:
-    """Values to try: all that can be chosen from, and both ends of a slider."""
+    """Values to try: both ends of a slider, all options or a few of many."""
     if isinstance(control, widgets.Checkbox):
         values = [True, False]
     elif isinstance(control, widgets.FloatLogSlider):
@@ -20,6 +20,7 @@ def other_values(control: Any) -> list[object]:
         values = [control.value[::-1]]  # upside down
     else:  # options are values or (label, value)
         values = [o[1] if isinstance(o, tuple) else o for o in control.options]
+        values = values[:: max(1, len(values) // 4)]
     return [value for value in values if value != control.value]
 
 
