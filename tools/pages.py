@@ -76,7 +76,8 @@ class Term:
 
     @property
     def id(self) -> str:
-        return "term-" + re.sub(r"\W+", "-", self.english.lower()).strip("-")
+        first = self.english.split(", ")[0].lower()
+        return "term-" + re.sub(r"\W+", "-", first).strip("-")
 
     @property
     def names(self) -> list[str]:

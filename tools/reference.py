@@ -120,7 +120,7 @@ def spoken_of(section: Section, terms: list[Term]) -> dict[str, list[int]]:
 
 
 def _found(text: str, known: dict[tuple[str, ...], list[int]]) -> list[int]:
-    """What the names in a text stand for, as often as they do; the longest count."""
+    """What the names in a text stand for; the longest name at a place counts."""
     words, found, first = stems(text), [], 0
     counts = range(max(map(len, known), default=0), 0, -1)
     while first < len(words):

@@ -72,7 +72,13 @@
     const near = sounds.filter(([, its]) => Math.abs(its.length - own.length) <= most)
       .map(([other, its]) => [other, distance(own, its)]);
     const least = Math.min(most, ...near.map(([, far]) => far));
-    return near.filter(([, far]) => far === least).map(([other]) => [other, 0.8]);
+    const found = near.filter(([, far]) => far === least).map(([other]) => [other, 0.8]);
+    if (found.length) return found;
+    for (let length = word.length - 1; length > 4; length--) {  // стереозрение, стереопара
+      const begun = [...spread.keys()].filter(other => other.startsWith(word.slice(0, length)));
+      if (begun.length) return begun.map(other => [other, 0.5]);
+    }
+    return [];
   };
 
   // Stems that a word of the query stands for, and how much they count: its own, those of
