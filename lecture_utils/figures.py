@@ -207,8 +207,11 @@ def without_noise(values: Tensor, of: Tensor | None = None) -> Tensor:
     return values.where(values.abs() > floor, 0)
 
 
-def _png(figure: Figure, colours: int | None = None) -> bytes:
-    """Encode a figure and close it, so that it is neither shown twice nor kept."""
+def pixels(figure: Figure) -> np.ndarray:
+    """Draw a figure as a notebook stores it, (H, W, 3) uint8, and close it.
+
+    Closed, it is neither shown twice nor kept.
+    """
     if not isinstance(figure, Figure):
         raise TypeError(
             f"нужен рисунок matplotlib (Figure), а получено {type(figure).__name__}; "
@@ -223,11 +226,14 @@ def _png(figure: Figure, colours: int | None = None) -> bytes:
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     plt.close(figure)
+    return np.asarray(canvas.buffer_rgba())[..., :3]
+
+
+def _png(figure: Figure, colours: int | None = None) -> bytes:
     # No transparency, which nothing needs, and no date and version: a tenth smaller
     # than savefig's, and the same picture gives the same bytes.
-    pixels = np.asarray(canvas.buffer_rgba())[..., :3]
     png = io.BytesIO()
-    image = Image.fromarray(pixels)
+    image = Image.fromarray(pixels(figure))
     if colours or image.getcolors(256):  # the same pixels by number: half as large
         image = image.quantize(colours or 256, dither=Image.Dither.NONE)
     image.save(png, "PNG", optimize=colours is not None)
