@@ -40,7 +40,7 @@ unexport PYTHONSAFEPATH
 $(shell grep -qxF '$(CURDIR)' $(READY) 2>/dev/null && $(BIN)/python -c '' 2>/dev/null \
 	|| rm -f $(READY))
 
-.PHONY: help lab test weights wheels seeds run edit slides pdf student grade stability bench lock clean
+.PHONY: help lab test weights wheels seeds run edit live slides pdf student grade stability bench lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*  ## /  make \1	/p' Makefile
@@ -73,6 +73,9 @@ run: $(READY)  ## take in text from .edit/, execute the notebooks, store them
 
 edit: $(READY)  ## write the notebooks as text into .edit/
 	$(BIN)/python -m tools.notebooks edit $(NB)
+
+live: $(READY)  ## draw what moves in pages without a kernel: build/live/, many minutes
+	$(BIN)/python -m tools.live $(NB)
 
 slides: $(READY)  ## export the notebooks as offline slides into build/slides/
 	$(BIN)/python -m tools.slides $(NB)

@@ -162,10 +162,9 @@ def markup(picture: str, title: str, controls: list[Values], page: Values) -> st
         '<link rel="stylesheet" href="live/live.css">'
         f'<figure class="live{" live-points" if way.hint else ""}" '
         f'data-live="{picture}" role="group" aria-label="{label}">'
-        f'<div class="live-controls">{rows}</div>'
+        f'<div class="live-controls">{rows}<span class="live-note">{note}</span></div>'
         f'<div class="live-picture">{first}</div>'
-        + (f'<p class="live-note">{note}</p>' if note else "")
-        + '<p class="live-said" aria-live="polite"></p></figure>'
+        '<p class="live-said" aria-live="polite"></p></figure>'
         '<script src="live/live.js"></script>'
     )
 
@@ -247,7 +246,7 @@ def control_of(name: str, widget: Any, kept: Any) -> Values:
 
 def same(a: object, b: object) -> bool:
     if isinstance(a, float) or isinstance(b, float):
-        return bool(np.isclose(a, b))  # ty: ignore[invalid-argument-type]
+        return abs(a - b) < 1e-9  # ty: ignore[unsupported-operator]
     return a == b
 
 
@@ -391,7 +390,7 @@ def skeleton(figure: Any, salt: str, moving: tuple[str, ...]) -> Values:
     for part, artist in named.items():
         artist.set_gid(part)
     file = io.StringIO()
-    options = {
+    options: Any = {
         "svg.fonttype": "none",
         "svg.hashsalt": salt,
         "image.composite_image": False,
@@ -422,6 +421,10 @@ def skeleton(figure: Any, salt: str, moving: tuple[str, ...]) -> Values:
             if f"a{a}.image{i}" not in moving:
                 element.set("href", data_uri(artist))
     tidy(root, named)
+    for part, artist in named.items():
+        if hasattr(artist, "get_text") and "\n" in artist.get_text():
+            middle = artist.get_transform().transform(artist.get_position())[0]
+            centre(root.findall(f".//*[@data-part='{part}']//{{{SVG}}}text"), middle)
     texts = {p: place(t) for p, t in named.items() if ".text" in p}
     svg = ElementTree.tostring(root, encoding="unicode")
     return {"svg": svg, "axes": axes, "texts": texts, "units": units}
@@ -465,6 +468,14 @@ def tidy(root: ElementTree.Element, named: Mapping[str, Any]) -> None:
             element.set("data-part", element.attrib.pop("id"))
         elif own and f"#{own}" not in text:
             element.attrib.pop("id")
+
+
+def centre(lines: list[ElementTree.Element], middle: float) -> None:
+    """Lines of text around a vertical, so that others can stand there, too."""
+    for line in lines:
+        line.attrib.pop("transform", None)
+        line.set("x", f"{middle:.3f}")
+        line.set("style", f"{line.get('style', '')}; text-anchor: middle")
 
 
 def lay_image(element: ElementTree.Element, part: str, artist: Any, unit: list) -> None:
@@ -540,7 +551,7 @@ class Drawer:
     def __init__(self, name: str, names: dict[str, Any]) -> None:
         self.name, self.names = name, names
 
-    def live(self, draw: Callable, title: str, **given: Any) -> None:
+    def live(self, draw: Any, title: str, **given: Any) -> None:
         import torch
 
         given.pop("point", None)
@@ -586,6 +597,7 @@ class Drawer:
     def figures(self, picture: str, draw: Callable, controls: list[Values]) -> Values:
         """The figures that a formula moves, and what it takes."""
         way, drawn = WAYS[picture], {}
+        assert way.formula
         start = {c["name"]: c["values"][c["start"]] for c in controls} | dict(way.rest)
         grid = [c["values"] for c in controls if c["name"] in way.frames]
         for values in itertools.product(*grid):
@@ -607,7 +619,9 @@ class Drawer:
             way.exact(self.names)
         found = []
         for number in range(50):
-            places = {c["name"]: rng.randrange(len(c["values"])) for c in controls}
+            places: Values = {
+                c["name"]: rng.randrange(len(c["values"])) for c in controls
+            }
             state = {c["name"]: c["values"][places[c["name"]]] for c in controls}
             for control in controls:
                 if control["kind"] == "pad":
@@ -676,8 +690,8 @@ def perform(name: str) -> None:
     from IPython.core.interactiveshell import InteractiveShell
 
     shell = InteractiveShell.instance()
-    lecture_utils.live = Drawer(name, shell.user_ns).live
-    lecture_utils.show = lambda figure, *_, **__: plt_close(figure)
+    vars(lecture_utils)["live"] = Drawer(name, shell.user_ns).live
+    vars(lecture_utils)["show"] = lambda figure, *_, **__: plt_close(figure)
     for cell in code_cells(name):
         with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
             shell.run_cell(cell.source).raise_error()

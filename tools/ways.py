@@ -197,7 +197,7 @@ WAYS = {
     "06_attention-draw_reduction": Way(),
     "06_attention-draw_gates": Way(
         {"street": range(0, 200, 25)},
-        frames=("street",),
+        frames=("street", "block"),
         formula=cbam,
         moves=("a1.image0", "a2.image0", "a3.image0"),
         maps=("RdBu_r", "cividis"),
