@@ -17,6 +17,7 @@ import io
 import itertools
 import json
 import random
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -163,7 +164,7 @@ def markup(picture: str, title: str, controls: list[Values], page: Values) -> st
         f'<figure class="live{" live-points" if way.hint else ""}" '
         f'data-live="{picture}" role="group" aria-label="{label}">'
         f'<div class="live-controls">{rows}<span class="live-note">{note}</span></div>'
-        f'<div class="live-picture">{first}</div>'
+        f'<div class="live-picture" style="--wide: {width}px">{first}</div>'
         '<p class="live-said" aria-live="polite"></p></figure>'
         '<script src="live/live.js"></script>'
     )
@@ -409,6 +410,11 @@ def skeleton(figure: Any, salt: str, moving: tuple[str, ...]) -> Values:
         and (unit := unit_of(artist.get_transform(), height))
         != axes[place_of(part)]["unit"]
     }
+    middles = {
+        part: artist.get_transform().transform(artist.get_position())[0]
+        for part, artist in named.items()
+        if hasattr(artist, "get_text") and "\n" in artist.get_text()
+    }
     plt.close(figure)  # gives it back its former dots per inch
     for a, ax in enumerate(figure.axes):
         group = root.find(f".//*[@id='axes_{a + 1}']")
@@ -421,10 +427,8 @@ def skeleton(figure: Any, salt: str, moving: tuple[str, ...]) -> Values:
             if f"a{a}.image{i}" not in moving:
                 element.set("href", data_uri(artist))
     tidy(root, named)
-    for part, artist in named.items():
-        if hasattr(artist, "get_text") and "\n" in artist.get_text():
-            middle = artist.get_transform().transform(artist.get_position())[0]
-            centre(root.findall(f".//*[@data-part='{part}']//{{{SVG}}}text"), middle)
+    for part, middle in middles.items():
+        centre(root.findall(f".//*[@data-part='{part}']//{{{SVG}}}text"), middle)
     texts = {p: place(t) for p, t in named.items() if ".text" in p}
     svg = ElementTree.tostring(root, encoding="unicode")
     return {"svg": svg, "axes": axes, "texts": texts, "units": units}
@@ -473,8 +477,12 @@ def tidy(root: ElementTree.Element, named: Mapping[str, Any]) -> None:
 def centre(lines: list[ElementTree.Element], middle: float) -> None:
     """Lines of text around a vertical, so that others can stand there, too."""
     for line in lines:
-        line.attrib.pop("transform", None)
-        line.set("x", f"{middle:.3f}")
+        moved = re.match(r"translate\(\S+ (\S+)\)", line.get("transform", ""))
+        if moved:
+            line.set("transform", f"translate({middle:.3f} {moved[1]})")
+        else:
+            line.attrib.pop("transform", None)
+            line.set("x", f"{middle:.3f}")
         line.set("style", f"{line.get('style', '')}; text-anchor: middle")
 
 
