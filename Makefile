@@ -7,6 +7,7 @@ PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11 python
 # `make run NB=04_resnet` takes this notebook only, `make lab LAB_ARGS=--no-browser`
 # hands options on to JupyterLab, `make student ADDRESS=git+https://…` says where Colab
 # finds the package, `make grade SUBMISSIONS=folder` what to judge,
+# `make site SITE_ARGS=--help` which addresses it can show,
 # `make stability SETTING=lowest` takes one setting,
 # `make lock LOCK_ARGS=--upgrade` hands options on to uv, and every target with
 # `WHEELS=folder` installs from what `make wheels` put there, without a network.
@@ -14,6 +15,7 @@ NB ?=
 LAB_ARGS ?=
 ADDRESS ?=
 SUBMISSIONS ?=
+SITE_ARGS ?=
 SETTING ?=
 LOCK_ARGS ?=
 WHEELS ?=
@@ -34,13 +36,13 @@ endif
 
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 READY := .venv/.complete
-# With it Python would not find tools/ in the folder where it starts.
-unexport PYTHONSAFEPATH
+# Other packages, another library, no assertions: .venv depends on none of the caller's.
+unexport $(filter-out PYTHONUTF8,$(filter PYTHON%,$(.VARIABLES)))
 # An environment that was moved, or has lost its Python, is made anew.
-$(shell grep -qxF '$(CURDIR)' $(READY) 2>/dev/null && $(BIN)/python -c '' 2>/dev/null \
+$(shell grep -qxF '$(CURDIR)' $(READY) 2>/dev/null && $(BIN)/python -Ic '' 2>/dev/null \
 	|| rm -f $(READY))
 
-.PHONY: help lab test weights wheels seeds run edit live slides pdf student grade stability bench lock clean
+.PHONY: help lab test weights wheels seeds run edit live slides pdf site book student grade stability bench lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*  ## /  make \1	/p' Makefile
@@ -83,8 +85,14 @@ slides: $(READY)  ## export the notebooks as offline slides into build/slides/
 pdf: $(READY)  ## print the slides into build/slides/, too; needs Chromium or Chrome
 	$(BIN)/python -m tools.slides --pdf $(NB)
 
+site: $(READY)  ## the notebooks as a site that needs no server: build/site/
+	$(BIN)/python -m tools.site $(SITE_ARGS)
+
+book: site  ## the site as one PDF, build/book.pdf; needs Chromium or Chrome
+	$(BIN)/python -m tools.print_book
+
 student: $(READY)  ## copies without solutions and the list of exercises: build/student/
-	$(BIN)/python -m tools.student $(ADDRESS)
+	$(BIN)/python -m tools.student '$(ADDRESS)'
 
 grade: $(READY)  ## marks and feedback for a class: build/grade/; Linux only
 	$(BIN)/python -m tools.grade "$(SUBMISSIONS)"

@@ -4,8 +4,13 @@ The package stays light: transformers, datasets and evaluate are imported only b
 the functions that use them.
 """
 
-from lecture_utils.exercises import exercise
-from lecture_utils.figures import live, show
-from lecture_utils.session import claim, setup
+import logging
+
+# Where it cannot write, matplotlib keeps its files elsewhere: nothing to tell a reader.
+logging.getLogger("matplotlib").setLevel(logging.ERROR)
+
+from lecture_utils.exercises import exercise  # noqa: E402
+from lecture_utils.figures import live, show  # noqa: E402
+from lecture_utils.session import claim, setup  # noqa: E402
 
 __all__ = ["claim", "exercise", "live", "setup", "show"]

@@ -1,8 +1,11 @@
 """Pictures with alt text, and live controls that redraw a picture."""
 
+import gc
 import io
 import reprlib
-from collections.abc import Callable, Iterable, Mapping
+import textwrap
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager
 from html import escape
 from typing import Any
 
@@ -36,6 +39,7 @@ def show(figure: Figure, alt: str, *, colours: int | None = None) -> None:
         TypeError: not a Figure.
         ValueError: the alt text says too little, or the figure is wider than a slide.
     """
+    gc.collect()  # a figure refers to itself: the last one would stay in memory
     png = _png(figure, colours)
     if len(alt) < 20:
         raise ValueError(
@@ -64,22 +68,20 @@ def live(draw: Callable[..., Figure], title: str, **controls: Any) -> None:
         return {name: control.value for name, control in controls.items()}
 
     def redraw() -> None:
-        figure = draw(**values())
+        with _half_drawn_closed():
+            figure = draw(**values())
+            picture.value = _png(figure)
         width, _ = figure.get_size_inches()
-        picture.value = _png(figure)
         picture.layout.width = f"{round(width * _SHOWN_DPI)}px"
 
     def moved(_: object) -> None:
         message.value = ""
-        before = set(plt.get_fignums())
         try:
             redraw()
-        except Exception as error:
-            for number in set(plt.get_fignums()) - before:  # half-drawn
-                plt.close(number)
+        except (Exception, KeyboardInterrupt, SystemExit) as error:
             given = ", ".join(f"{n} = {reprlib.repr(v)}" for n, v in values().items())
             text = f"Не нарисовать при {given}: {type(error).__name__}: {error}"
-            message.value = f"<b>{escape(text)}</b>"
+            message.value = f"<b>{escape(textwrap.shorten(text, 500))}</b>"
 
     for control in controls.values():
         control.style = {"description_width": "initial"}
@@ -205,6 +207,18 @@ def without_noise(values: Tensor, of: Tensor | None = None) -> Tensor:
     size = (values if of is None else of).detach().abs().max()
     floor = 2**10 * torch.finfo(values.dtype).eps * size
     return values.where(values.abs() > floor, 0)
+
+
+@contextmanager
+def _half_drawn_closed() -> Generator[None]:
+    """Nobody else would close, but show, what an error left open."""
+    before = set(plt.get_fignums())
+    try:
+        yield
+    except BaseException:
+        for number in set(plt.get_fignums()) - before:
+            plt.close(number)
+        raise
 
 
 def pixels(figure: Figure) -> np.ndarray:

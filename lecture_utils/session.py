@@ -40,8 +40,8 @@ def setup(dtype: torch.dtype = torch.float64) -> torch.device:
     with any number of threads; float32 is for models too large for that.
 
     The device is ``cpu`` unless the environment variable ``LECTURE_DEVICE`` names
-    another one (``cuda``, ``cuda:1``). Settings of the user's own matplotlibrc do not
-    count.
+    another one (``cuda``, ``cuda:1``). Settings of the user's own, of matplotlib,
+    IPython, torch and NumPy, do not count.
 
     Raises:
         ValueError: dtype not floating, malformed device name.
@@ -54,6 +54,12 @@ def setup(dtype: torch.dtype = torch.float64) -> torch.device:
     np.random.seed(0)
     torch.manual_seed(0)
     torch.set_default_dtype(dtype)
+    # What the start-up files of a user's IPython may have switched.
+    torch.set_default_device(None)
+    torch.set_grad_enabled(True)
+    torch.set_printoptions(profile="default")
+    np.set_printoptions(8, 1000, 3, 75, suppress=False, sign="-", floatmode="maxprec")
+    np.seterr(divide="warn", over="warn", under="ignore", invalid="warn")
     # use_deterministic_algorithms() would load torch's compiler first, for 3 s.
     torch.set_deterministic_debug_mode("warn")
     torch.backends.cudnn.benchmark = False
@@ -71,6 +77,7 @@ def setup(dtype: torch.dtype = torch.float64) -> torch.device:
     callouts = (files("lecture_utils") / "static/callouts.css").read_text("utf-8")
     display(HTML(f"<style>{callouts}</style>"))
     if shell := get_ipython():
+        shell.ast_node_interactivity, shell.autocall = "last_expr", 0
         shell.set_custom_exc((NameError, MemoryError, RuntimeError), _explain)
         shell.events.register("post_run_cell", _return_memory)
     return device
@@ -119,15 +126,16 @@ def _explain(shell, kind, error, trace, tb_offset=None) -> None:
     shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
     if isinstance(error, NameError):
         print(
-            f"Имени «{error.name}» ещё нет: оно появляется в одной из клеток выше. "
-            "Выполните их — меню Run → Run All Above Selected Cell."
+            f"Имени «{error.name}» ещё нет: оно появляется в одной из ячеек выше. "
+            "Выполните их — меню «Выполнить» → «Выполнить все ячейки, выше выбранной» "
+            "(Run All Above Selected Cell)."
         )
     elif _out_of_memory(error):
         print(
-            "Не хватило памяти: клетка попросила больше, чем отведено тетради. "
+            "Не хватило памяти: ячейка попросила больше, чем отведено тетради. "
             "Остальные переменные целы, других тетрадей это не касается. Уменьшите "
-            "размеры (пакет, картинку, сеть); если и прежние клетки не идут, начните "
-            "заново — меню Kernel → Restart Kernel."
+            "размеры (пакет, картинку, сеть); если и прежние ячейки не идут, начните "
+            "заново — меню «Ядро» → «Перезапустить ядро…» (Restart Kernel)."
         )
 
 

@@ -1,12 +1,15 @@
 """Fixtures that several test modules share."""
 
+import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from lecture_utils.exercises import expect
 from tools.load import factor
+from tools.paths import notebooks
 
 
 @pytest.fixture(scope="module")
@@ -20,3 +23,18 @@ def float64() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def _answers_have_time_on_a_busy_machine() -> None:
     expect.TIME_LIMIT *= factor()
+
+
+@pytest.fixture(scope="session")
+def built_site(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    """The whole site: its folder, its pages and the seconds that it took."""
+    from tools import site  # loads Sphinx
+
+    place = tmp_path_factory.mktemp("site")
+    start = time.perf_counter()
+    site.build(notebooks(), out=place / "site", source=place / "source")
+    return SimpleNamespace(
+        folder=place / "site",
+        pages=sorted((place / "site").glob("*.html")),
+        seconds=time.perf_counter() - start,
+    )

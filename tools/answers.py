@@ -36,7 +36,7 @@ class Submission:
             try:
                 self._read(_parsed(cell))
             except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-                text = f"клетка не читается: {type(error).__name__}: {error}"
+                text = f"ячейка не читается: {type(error).__name__}: {error}"
                 self.unreadable |= dict.fromkeys(CALL.findall(cell), text)
 
     def _read(self, cell: ast.Module) -> None:

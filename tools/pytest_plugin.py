@@ -3,10 +3,13 @@
 import os
 from collections.abc import Iterator
 from functools import cache
+from typing import Any
 
+import nbval.kernel
 import psutil
 import pytest
 from jupyter_client import BlockingKernelClient
+from nbval.kernel import start_new_kernel
 from nbval.plugin import IPyNbCell
 
 from tools import load, warm
@@ -43,6 +46,18 @@ os.environ["TQDM_DISABLE"] = "1"
 
 def pytest_configure(config: pytest.Config) -> None:
     warm.serve()
+    nbval.kernel.start_new_kernel = start_twice  # ty: ignore[invalid-assignment]
+
+
+def start_twice(*args: Any, **kwargs: Any) -> tuple:
+    """A kernel, from the second try if need be.
+
+    Its ports are chosen before it takes them: a neighbour may have been faster.
+    """
+    try:
+        return start_new_kernel(*args, **kwargs)
+    except RuntimeError:
+        return start_new_kernel(*args, **kwargs)
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -6,10 +6,15 @@
 set -u
 stamp=.venv/.complete
 bin=.venv/bin
-# Where packages come from is the caller's to say, where they go is not.
-unset UV_SYSTEM_PYTHON UV_PYTHON UV_TARGET UV_PREFIX UV_BREAK_SYSTEM_PACKAGES \
-    PIP_TARGET PIP_PREFIX PIP_ROOT PIP_USER PIP_PYTHON PIP_REQUIRE_VIRTUALENV \
-    PYTHONHOME PYTHONPATH PYTHONUSERBASE
+# Where packages come from is the caller's to say; where they go, and which, is not.
+for name in $(env | sed -nE 's/^((PIP|UV|PYTHON)_?[A-Z0-9_]+)=.*/\1/p'); do
+    case $name in
+        PYTHONUTF8 | *INDEX* | *_FIND_LINKS | *_OFFLINE | *_HOST | *_PROXY | *_CERT* | \
+            *_NATIVE_TLS | *_KEYRING* | *CACHE* | *_TIMEOUT | *_CONCURRENT_* | \
+            *_CONFIG_FILE | UV_LINK_MODE | UV_TORCH_BACKEND) ;;
+        *) unset "$name" ;;
+    esac
+done
 
 stop() {
     printf '\n%s\n' "$1" >&2
@@ -51,7 +56,18 @@ On Debian and Ubuntu the module venv is a package of its own; install it, try ag
 }
 
 uv_install() {
-    $bin/uv pip install --python .venv "$@"
+    UV_CONFIG_FILE=.venv/uv.toml $bin/uv pip install --python .venv "$@"
+}
+
+# The caller's settings of uv, too, say where from (mirror, certificates), not where to;
+# nor does the folder that the collection was put into.
+uv_settings() {
+    for file in "${UV_CONFIG_FILE-}" "${XDG_CONFIG_HOME:-$HOME/.config}/uv/uv.toml" \
+        "${APPDATA-}/uv/uv.toml" /etc/uv/uv.toml /dev/null; do
+        [ -r "$file" ] && break
+    done
+    sed -E "s/(^|[ {.,])(target|prefix) *= *(\"[^\"]*\"|'[^']*'),?/\1/" "$file" \
+        > .venv/uv.toml
 }
 
 install() {
@@ -66,6 +82,7 @@ install() {
     if [ -n "$mirror" ] && [ -z "${UV_DEFAULT_INDEX-}${UV_INDEX_URL-}" ]; then
         export UV_DEFAULT_INDEX="$mirror"
     fi
+    uv_settings
     if [ -n "${UV_TORCH_BACKEND-}" ]; then
         uv_install --no-verify-hashes -c requirements.txt -e '.[dev]'
     else
@@ -102,6 +119,9 @@ not start; the reason stands above. To begin anew: make clean"
 mkdir -p .venv/etc/jupyter/labconfig
 echo '{"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}}' \
     > .venv/etc/jupyter/labconfig/page_config.json
+# Its menus are Russian, as the texts call them; who chooses another language has it.
+echo '{"@jupyterlab/translation-extension:plugin": {"locale": "ru_RU"}}' \
+    > .venv/etc/jupyter/labconfig/default_setting_overrides.json
 # A reader's own photo goes to the kernel as one message; 10 MB is the usual limit.
 echo '{"ServerApp": {"tornado_settings": {"websocket_max_message_size": 209715200}}}' \
     > .venv/etc/jupyter/jupyter_server_config.json

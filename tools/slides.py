@@ -57,6 +57,16 @@ VENDOR = (
 )
 
 READER_ONLY = {"exercise", "solution"}  # cell tags
+# A reader opens an answer, a talk shows it with the next click.
+FOLDED = re.compile(
+    r'<details class="callout a">\n<summary>(.+)</summary>\n\n(.+?)\n\n</details>',
+    re.DOTALL,
+)
+OPEN = r"""<div class="callout a">
+
+**\1.** \2
+
+</div>"""
 
 
 # --- from a notebook to a talk --------------------------------------------------------
@@ -117,6 +127,7 @@ def for_talk(cell: NotebookNode) -> NotebookNode | None:
         return None
     if cell.cell_type == "markdown":
         cell.source = re.sub(r"\]\(([\w-]+)\.ipynb\b", r"](\1.html", cell.source)
+        cell.source = FOLDED.sub(OPEN, cell.source)
         return cell
     cell.outputs = [o for o in cell.outputs if WIDGET_VIEW not in o.get("data", {})]
     cell.source = excerpt(cell)

@@ -13,7 +13,7 @@ import torch
 from lecture_utils.exercises.cases import CHECKS
 from lecture_utils.exercises.expect import Unsolved, Wrong
 
-MORE = "Выполните клетку ещё раз — подсказка станет подробнее."
+MORE = "Выполните ячейку ещё раз — подсказка станет подробнее."
 _MODULES = {  # of the notebook's number
     "01": "tasks",
     "02": "vgg",
@@ -47,7 +47,8 @@ def judge(number: str, answer: Any, seed: int = 0, *, full: bool = True) -> str:
     The notebook's own random numbers stay as they are.
 
     Args:
-        number: notebook and exercise, as in ``"04.2"``.
+        number: notebook and exercise, as in ``"04.2"``, or the section that a
+            warm-up stands in, as in ``"§4.2"``.
         seed: of the random cases, which the verdict does not tell.
         full: tell the second half of a hint, too.
 
@@ -55,21 +56,22 @@ def judge(number: str, answer: Any, seed: int = 0, *, full: bool = True) -> str:
         KeyError: there is no such exercise.
     """
     check = _check(number)
+    name = f"{'разминка' if number.startswith('§') else 'упражнение'} {number}"
     try:
         with _random_numbers_kept():
             check(answer, Random(seed))
     except Unsolved:
-        return f"… упражнение {number}: решения пока нет"
+        return f"… {name}: решения пока нет"
     except Wrong as wrong:
         _TRIED.add(number)
         how = wrong.how if full else wrong.how and MORE
-        return f"✘ упражнение {number}: {wrong} {how}".rstrip()
+        return f"✘ {name}: {wrong} {how}".rstrip()
     except Exception as error:  # nothing that a student returns stops the notebook
         return (
-            f"✘ упражнение {number}: ответ не того вида — на нём проверка упала: "
+            f"✘ {name}: ответ не того вида — на нём проверка упала: "
             f"{type(error).__name__}. Верните то, о чём просит условие."
         )
-    return f"✔ упражнение {number}: верно"
+    return f"✔ {name}: верно"
 
 
 @contextmanager
@@ -89,7 +91,8 @@ def _random_numbers_kept() -> Generator[None]:
 
 def _check(number: str) -> Callable[[Any, Random], None]:
     """The check of an exercise; only the module of its notebook is imported."""
-    if module := _MODULES.get(number[:2]):
+    notebook = number.removeprefix("§").split(".")[0].zfill(2)
+    if module := _MODULES.get(notebook):
         import_module(f"{__name__}.{module}")
     if number in CHECKS:
         return CHECKS[number]

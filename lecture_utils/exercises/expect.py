@@ -1,11 +1,15 @@
 """A student's answer: how it is called and compared; whatever fails is `Wrong`."""
 
+import builtins
 import ctypes
 import dis
 import math
+import os
 import signal
+import sys
 import threading
-from collections.abc import Generator
+import warnings
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, nullcontext
 from copy import deepcopy
 from numbers import Integral, Real
@@ -13,7 +17,9 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+from torch._tensor_str import PRINT_OPTS
 
 from lecture_utils.exercises.bans import Ban
 
@@ -95,12 +101,13 @@ def call(
             forbid.watched(answer) if forbid else nullcontext([]) as forbidden,
         ):
             result = answer(*given)
-    except Wrong:
+    except (Wrong, KeyboardInterrupt):
         raise
-    except Exception as error:
+    except BaseException as error:  # exit(), too
         if isinstance(error, NotImplementedError) and not error.args:
             raise Unsolved from None  # the student's own, not one of torch's
-        raise Failed(f"{failed}: {type(error).__name__}: {error}") from error
+        said = _shown(error, str)
+        raise Failed(f"{failed}: {type(error).__name__}: {said}") from error
     if result is ... or (result is None and _is_empty(answer)):
         raise Unsolved
     if forbid and forbidden:
@@ -133,17 +140,53 @@ def _is_empty(function: Any) -> bool:
     return steps <= {"RESUME", "NOP", "LOAD_CONST", "RETURN_VALUE", "RETURN_CONST"}
 
 
+def _set_device(device: torch.device) -> None:
+    torch.set_default_device(None if device.type == "cpu" else device)
+
+
+def _set_variables(variables: dict[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(variables)
+
+
+# Reads a setting; sets it.
+_SETTINGS: list[tuple[Callable[[], Any], Callable[[Any], object]]] = [
+    (torch.is_grad_enabled, torch.set_grad_enabled),
+    (torch.get_default_dtype, torch.set_default_dtype),
+    (torch.get_default_device, _set_device),
+    (torch.get_num_threads, torch.set_num_threads),
+    (torch.get_deterministic_debug_mode, torch.set_deterministic_debug_mode),
+    (torch.is_anomaly_enabled, torch.autograd.set_detect_anomaly),
+    (lambda: dict(vars(PRINT_OPTS)), vars(PRINT_OPTS).update),
+    (np.get_printoptions, lambda old: np.set_printoptions(**old)),
+    (np.geterr, lambda old: np.seterr(**old)),
+    (sys.getrecursionlimit, sys.setrecursionlimit),
+    (lambda: sys.stdout, lambda old: setattr(sys, "stdout", old)),
+    (lambda: dict(os.environ), _set_variables),
+    (os.getcwd, os.chdir),
+]
+_SHARED = builtins, math, np, torch, F  # what is replaced here is so in every cell
+
+
 @contextmanager
 def _settings_kept() -> Generator[None]:
-    """Whatever the student's function switches is as before for the check."""
-    gradients, dtype = torch.is_grad_enabled(), torch.get_default_dtype()
-    threads = torch.get_num_threads()
+    """Whatever the student's function switches or replaces is as before for the check.
+
+    Threads that it has started, files and attributes of other modules are not.
+    """
+    settings = [(read, write, read()) for read, write in _SETTINGS]
+    shared = [(module, vars(module).copy()) for module in _SHARED]
     try:
-        yield
+        with warnings.catch_warnings():
+            yield
     finally:
-        torch.set_grad_enabled(gradients)
-        torch.set_default_dtype(dtype)
-        torch.set_num_threads(threads)
+        for module, old in shared:
+            for name, value in old.items():
+                if vars(module).get(name) is not value and not name.startswith("_"):
+                    setattr(module, name, value)
+        for read, write, value in settings:
+            if read() != value:
+                write(value)
 
 
 def convolve(layer: Any, x: Tensor) -> Tensor:
@@ -345,10 +388,10 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Any, how: Callable[[Any], str] = repr) -> str:
     """What Python prints, shortened; the type where even that fails."""
     try:
-        text = repr(value)
+        text = how(value)
     except Exception:
         return type(value).__name__
     return text if len(text) <= 200 else f"{text[:200]}…"

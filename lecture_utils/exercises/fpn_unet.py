@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from random import Random
 
 import torch
@@ -16,15 +17,195 @@ from lecture_utils.exercises.cases import (
     random,
     randomised,
 )
-from lecture_utils.exercises.expect import (
-    SILENT,
-    Wrong,
-    call,
-    case,
-    convolve,
-    expect,
-    parts,
+from lecture_utils.exercises.expect import SILENT, call, case, convolve, expect
+
+# --- warm-ups -------------------------------------------------------------------------
+
+
+@cases(
+    "§5.1",
+    {
+        (0, 32, 32): "Предмет занимает ровно одну клетку.",
+        (0, 224, 32): "В 224 пикселях — семь клеток по 32.",
+        (16, 48, 32): "Предмет длиной в клетку лежит на границе двух.",
+        (31, 33, 32): "Задеть клетку можно и одним пикселем.",
+        (5, 6, 4): "Один пиксель — одна клетка.",
+        (37, 201, 8): "Клетки считают от первой задетой до последней, вместе с обеими.",
+    },
+    random_case=lambda rng: (
+        start := rng.randint(0, 300),
+        start + rng.randint(1, 200),
+        2 ** rng.randint(1, 5),
+    ),
 )
+def cells_touched(start: int, stop: int, stride: int) -> int:
+    """Cells of a map between the first pixel of a thing and its last one."""
+    return (stop - 1) // stride - start // stride + 1
+
+
+@cases(
+    "§5.2",
+    {
+        ((1, 10, 100, 1000),): "По разрядам видно, какие уровни вошли в сумму: путь "
+        "идёт сверху вниз, от последнего к нулевому.",
+        ((3, -2, 7),): "К своей карте прибавляется уже сложенная карта уровнем выше.",
+        ((5,),): "У самого глубокого уровня прибавлять нечего.",
+        ((0, 0, 0, 4),): "Глубокая карта доходит до самого подробного уровня.",
+    },
+    lambda laterals: (list(laterals),),
+    random_case=lambda rng: ([rng.randint(-50, 50) for _ in range(rng.randint(3, 6))],),
+    mistakes={
+        "Это путь снизу вверх, а нужен — сверху вниз.": lambda n: [
+            sum(n[: i + 1]) for i in range(len(n))
+        ],
+        "Уровень 0 — самый подробный: проверьте порядок ответов.": lambda n: [
+            sum(n[i:]) for i in reversed(range(len(n)))
+        ],
+    },
+)
+def top_down(laterals: list[int]) -> list[int]:
+    """Formula (1) where every lateral map holds one number."""
+    return [sum(laterals[level:]) for level in range(len(laterals))]
+
+
+@cases(
+    "§5.3",
+    {
+        (256,): "Сторона делится на 32: ни одно деление не округляет.",
+        (97,): (
+            "Сторону карты округляют вверх, и сравнивают каждую пару.",
+            "Стороны карт — 25, 13, 7 и 4: удваивают 13, 7 и 4.",
+        ),
+        (48,): (
+            "Сравните стороны карт, а не картинки, в каждой паре уровней.",
+            "Стороны карт — 12, 6, 3 и 2: не сходится только удвоенная 2 с 3.",
+        ),
+        (28,): "Сторону карты округляют вверх: 28/8 — это 4.",
+        (20,): "Стороны карт — 5, 3, 2 и 1: посмотрите на каждую пару соседних.",
+        (360,): "Сторону карты округляют вверх: 360/16 — это 23.",
+    },
+    random_case=lambda rng: (rng.randint(20, 900),),
+)
+def count_misfits(side: int) -> int:
+    """Neighbouring levels of C2…C5 whose sides do not differ by exactly two."""
+    sides = [math.ceil(side / 2**level) for level in (2, 3, 4, 5)]
+    return sum(2 * deep != fine for fine, deep in pairwise(sides))
+
+
+def _cells(rng: Random) -> tuple[list[list[float]], list[list[int]], float]:
+    """Scores of few values, so that some equal the threshold; the first is background.
+
+    Quarters are the same number in every precision.
+    """
+    height, width = rng.randint(3, 6), rng.randint(3, 6)
+    score = [[rng.randint(0, 4) / 4 for _ in range(width)] for _ in range(height)]
+    thing = [[int(rng.random() < 0.4) for _ in range(width)] for _ in range(height)]
+    thing[0][0] = 0
+    return score, thing, rng.choice([0.25, 0.5, 0.75])
+
+
+@cases(
+    "§5.4",
+    {
+        (((0.75, 0.25), (0.75, 1.0)), ((0, 0), (1, 1)), 0.5): "Ложная тревога — это "
+        "клетка фона, названная предметом.",
+        (((1.0, 0.25, 1.0, 1.0),), ((0, 0, 1, 1),), 0.75): "Доля чего? В опыте — 5 % "
+        "клеток фона.",
+        (
+            ((1.0, 0.5, 0.5, 0.0),),
+            ((0, 0, 0, 0),),
+            0.5,
+        ): "Уверенность, равная порогу, — ещё не тревога.",
+        (((0.25, 0.0, 1.0),), ((0, 0, 1),), 0.5): "Тревога на предмете — не ложная.",
+        (((0.0, 1.0, 0.5), (0.75, 0.0, 1.0)), ((0, 0, 1), (0, 0, 1)), 0.5): "В фоне "
+        "четыре клетки, тревоги — в двух из них.",
+    },
+    lambda score, thing, threshold: (
+        torch.tensor(score),
+        torch.tensor(thing).bool(),
+        threshold,
+    ),
+    random_case=_cells,
+    mistakes={
+        "Это доля от всех клеток, а нужна — от клеток фона.": lambda score, thing, t: (
+            ((score > t) & ~thing).double().mean().item()
+        ),
+        "Это доля ложных среди всех тревог, а нужна — доля тревог среди клеток "
+        "фона.": lambda score, thing, t: (
+            ((score > t) & ~thing).sum() / max((score > t).sum(), 1)
+        ).item(),
+    },
+)
+def false_alarm_share(score: Tensor, thing: Tensor, threshold: float) -> float:
+    """Share of the background's cells that are called a thing."""
+    return (score[~thing] > threshold).double().mean().item()
+
+
+@cases(
+    "§5.5",
+    {
+        (512, 4): "Если сторона делится на 2^depth, ответ той же стороны: свёртки с "
+        "padding=1 её не меняют.",
+        (37, 2): "37 → 18 → 9 на спуске. А на подъёме?",
+        (63, 4): (
+            "Нечётной сторона бывает на каждом уровне.",
+            "63 → 31 → 15 → 7 → 3 на спуске, 6, 12, 24, 48 на подъёме.",
+        ),
+        (30, 2): "Сторона чётная, но на 4 не делится.",
+        (100, 1): "Пулинг один: терять нечего.",
+        (44, 3): "Остаток отбрасывают, а не округляют.",
+    },
+    random_case=lambda rng: (
+        2 ** (depth := rng.randint(2, 5)) * rng.randint(1, 9) + rng.randrange(2**depth),
+        depth,
+    ),
+)
+def padded_output(size: int, depth: int) -> int:
+    """Side of the answer of a U-Net with padding."""
+    return size // 2**depth * 2**depth
+
+
+@cases(
+    "§5.6",
+    {
+        (0.75, 1.0, 0.5): "Граничных пикселей половина: общая точность — среднее двух.",
+        (0.875, 1.0, 0.25): "Общая точность — среднее двух с весами: доли пикселей.",
+        (0.625, 0.5, 0.25): "На границе бывает и точнее, чем вдали.",
+        (0.75, 0.75, 0.25): "Вдали точность та же, что в целом: значит, и на границе.",
+        (0.5, 0.25, 1.0): "Вся карта — граница: точность на ней и есть общая.",
+        (0.75, 1.0, 0.25): "Все ошибки — на границе, и другого там нет.",
+    },
+    random_case=lambda rng: (
+        (share := rng.uniform(0.3, 0.7)) * rng.uniform(0.3, 1)
+        + (1 - share) * (far := rng.uniform(0.7, 1)),
+        far,
+        share,
+    ),
+)
+def border_accuracy(whole: float, far: float, share: float) -> float:
+    """Accuracy at the border from that of the whole map and that of the rest."""
+    return (whole - (1 - share) * far) / share
+
+
+@cases(
+    "§5.7",
+    {
+        (2, 2): "При k = s сторона растёт в s раз и без дополнения.",
+        (4, 2): "Приравняйте (H − 1)s − 2p + k к Hs.",
+        (3, 2): "Разность k − s нечётна: целого p нет.",
+        (5, 3): "Делиться k на s не обязано.",
+        (1, 5): "При k < s дополнение было бы отрицательным: такого нет.",
+        (3, 1): "При шаге 1 сторона не должна измениться.",
+        (8, 4): "С каждого края срезается p, всего 2p.",
+    },
+    random_case=lambda rng: (rng.randint(1, 9), rng.randint(1, 5)),
+)
+def padding_to_scale(k: int, s: int) -> int:
+    """Padding with which a transposed convolution enlarges exactly s times, or -1."""
+    return (k - s) // 2 if k >= s and (k - s) % 2 == 0 else -1
+
+
+# --- exercises ------------------------------------------------------------------------
 
 
 @cases(
@@ -130,26 +311,30 @@ def unet_output(size: int, depth: int) -> int:
 
 
 @check("05.4")
-def split_conv(answer: Callable, rng: Random) -> None:
-    """A convolution of a concatenation as the sum of two convolutions."""
+def fold_skip(answer: Callable[[nn.Conv2d, Tensor], nn.Conv2d], rng: Random) -> None:
+    """A convolution of a concatenation whose first part is constant."""
     hint = (
-        "Свёртка складывает вклады входных каналов: какие из них относятся к skip?",
-        "Каналы входа — вторая ось весов: первые c относятся к skip. Смещение должно "
-        "войти в сумму один раз.",
+        "Что прибавляет постоянная карта к каждой точке ответа, если края не "
+        "дополнены?",
+        "Канал пропуска прибавляет mean, умноженное на сумму своих девяти весов; "
+        "сумма по каналам — добавка к смещению.",
     )
+    weights = "Каналы входа — вторая ось весов: первые C относятся к пропуску."
     secret = rng.randint(2, 5), rng.randint(6, 8), rng.randint(2, 5)
-    kept = "исходная свёртка изменена. Верните две новые"
-    for c, c_x, c_out in [(2, 2, 3), (3, 1, 2), (1, 4, 5), secret]:
-        conv = randomised(nn.Conv2d(c + c_x, c_out, 3, padding=1))
-        skip, x = random(2, c, 5, 6, seed=3), random(2, c_x, 5, 6, seed=4)
-        told = (c, c_x, c_out) != secret
-        given = f"c={c}, у x каналов {c_x}" if told else SILENT
-        with case(given, hint if told else SILENT_HINT):
-            pair = parts(call(answer, conv, c, kept=kept), "for_skip, for_x")
-            got = [convolve(*both) for both in zip(pair, (skip, x), strict=True)]
-            if any(layer.padding not in (1, (1, 1), "same") for layer in pair):
-                raise Wrong("дополнение у обеих свёрток — как у conv, padding=1")
-            expect(got[0] + got[1], conv(torch.cat([skip, x], 1)))
+    kept = "исходная свёртка или mean изменены. Верните новую свёртку"
+    for c, c_x, c_out, told in [
+        (2, 2, 1, hint),
+        (3, 1, 2, weights),
+        (1, 4, 5, hint),
+        (*secret, ""),
+    ]:
+        conv = randomised(nn.Conv2d(c + c_x, c_out, 3))
+        mean, x = random(c, seed=3), random(2, c_x, 5, 6, seed=4)
+        given = f"каналов пропуска {c}, каналов x {c_x}" if told else SILENT
+        with case(given, told or SILENT_HINT):
+            got = call(answer, conv, mean, kept=kept)
+            skip = mean.view(1, -1, 1, 1).expand(2, -1, 5, 6)
+            expect(convolve(got, x), conv(torch.cat([skip, x], 1)))
 
 
 def _maps(name: str | int, r: int) -> tuple[Tensor, Tensor, int]:

@@ -1,8 +1,11 @@
 """Exercises of notebook 03 (GoogLeNet, 1×1 convolution, Inception)."""
 
+import math
 from collections.abc import Callable
+from itertools import accumulate
 from random import Random
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -15,6 +18,188 @@ from lecture_utils.exercises.cases import (
     randomised,
 )
 from lecture_utils.exercises.expect import SILENT, Wrong, call, case, convolve, expect
+
+# --- warm-ups -------------------------------------------------------------------------
+
+
+@cases(
+    "§3.1",
+    {
+        (3, 0, 1, 2): "Каналы остались на местах: какая это матрица?",
+        (3, 1, 2, 0): "Первый индекс W — выходной канал, второй — входной.",
+        (4, 2): "Выходных каналов столько, сколько чисел в order, — здесь один.",
+        (2, 1, 1, 0): "Один входной канал бывает нужен дважды, а другой — ни разу.",
+    },
+    lambda channels, *order: (list(order), channels),
+    random_case=lambda rng: (
+        channels := rng.randint(4, 9),
+        *(rng.randrange(channels) for _ in range(rng.randint(4, 9))),
+    ),
+)
+def reorder_channels(order: list[int], channels: int) -> Tensor:
+    """Weight of a 1×1 convolution that puts channels in this order."""
+    return torch.eye(channels)[order][..., None, None]
+
+
+@cases(
+    "§3.2",
+    {
+        (192, 16, 32, 5): "Ранг произведения двух матриц не больше ранга каждой.",
+        (192, 384, 32, 5): "Сужение шире входа ранга не прибавляет: столбцов c_in.",
+        (64, 32, 2, 3): "Строк у матрицы всего 18.",
+        (64, 32, 10, 1): "Строк у матрицы всего 10.",
+    },
+    random_case=lambda rng: (
+        rng.randint(2, 60),
+        rng.randint(2, 60),
+        rng.randint(1, 5),
+        rng.randint(1, 5),
+    ),
+)
+def largest_rank(c_in: int, r: int, c_out: int, k: int) -> int:
+    """Largest possible rank of the kernel of a reduction and a k×k convolution."""
+    return min(r, c_in, k * k * c_out)
+
+
+@cases(
+    "§3.3",
+    {
+        (0, 6, 8, 4, 4): "Нулевой канал — первый у нулевой ветви.",
+        (5, 6, 8, 4, 4): "У ветви из шести каналов последний — пятый: счёт с нуля.",
+        (6, 6, 8, 4, 4): "Шестой канал — уже у следующей ветви.",
+        (13, 6, 8, 4, 4): "Ветвь занимает отрезок от суммы предыдущих ширин.",
+        (21, 6, 8, 4, 4): "Это последний канал стопки.",
+        (250, 64, 128, 32, 16, 32): "Ветвей бывает и не четыре.",
+    },
+    lambda channel, *widths: (channel, list(widths)),
+    random_case=lambda rng: (
+        rng.randrange(sum(widths := rng.choices(range(1, 9), k=rng.randint(4, 8)))),
+        *widths,
+    ),
+)
+def branch_of(channel: int, widths: list[int]) -> int:
+    """Branch that a channel of the stack comes from."""
+    return sum(channel >= stop for stop in accumulate(widths))
+
+
+@cases(
+    "§3.4",
+    {
+        (125, 6.272): "Сколько операций приходится на один вес?",
+        (125, 460.8): "К — это 1024 веса, М — 10⁶ операций.",
+        (159, 128): "Округлять надо до ближайшего целого, а не вверх.",
+        (380, 304): "Округлять надо до ближайшего целого, а не вниз.",
+        (300, 180): "Сторона — любое целое число.",
+        (1000, 1): "После общего среднего карта — одна точка.",
+    },
+    random_case=lambda rng: (
+        weights := rng.randint(100, 900),
+        round(1024 * weights * rng.randint(45, 120) ** 2 / 1e6, 1),
+    ),
+    mistakes={
+        "Это число точек карты, а нужна сторона.": lambda weights, operations: round(
+            operations * 1e6 / (1024 * weights)
+        ),
+    },
+)
+def map_side(weights: float, operations: float) -> int:
+    """Side of the map by thousands of weights and millions of operations."""
+    return round((operations * 1e6 / (1024 * weights)) ** 0.5)
+
+
+@cases(
+    "§3.5",
+    {
+        (1000, 0, 0.3): "Осталась одна основная голова: верному классу она даёт "
+        "вероятность 1/K.",
+        (10, 2, 0.3): "Голов три: основная и две вспомогательные.",
+        (10, 3, 1.0): "Множитель стоит при каждой вспомогательной голове.",
+        (1, 2, 0.3): "Класс один, ошибиться нельзя.",
+    },
+    random_case=lambda rng: (
+        rng.randint(2, 2000),
+        rng.randint(1, 6),
+        rng.uniform(0.1, 1),
+    ),
+    mistakes={
+        "Логарифм нужен натуральный.": lambda classes, heads, weight: (
+            (1 + heads * weight) * math.log10(classes)
+        ),
+        "Это потери одной головы.": lambda classes, heads, weight: math.log(classes),
+        "Потери вспомогательных голов складывают, а не усредняют.": (
+            lambda classes, heads, weight: (1 + weight) * math.log(classes)
+        ),
+    },
+    atol=1e-4,
+)
+def blind_loss(classes: int, heads: int, weight: float) -> float:
+    """Loss with auxiliary heads that all guess."""
+    return (1 + heads * weight) * math.log(classes)
+
+
+@cases(
+    "§3.6",
+    {
+        ((0, 0, 224, 224), 224, 224): "Рамка — весь снимок.",
+        ((0, 0, 112, 224), 224, 224): "Какая доля карты может оказаться в рамке — "
+        "самое большее?",
+        ((10, 20, 60, 45), 100, 50): "Доля площади — это площадь рамки, делённая на "
+        "площадь снимка.",
+        ((200, 30, 230, 90), 320, 240): "Стороны рамки — разности координат.",
+    },
+    random_case=lambda rng: (
+        (
+            x := rng.randint(0, 50),
+            y := rng.randint(0, 50),
+            x + rng.randint(20, 90),
+            y + rng.randint(20, 90),
+        ),
+        rng.randint(150, 300),
+        rng.randint(150, 300),
+    ),
+    mistakes={
+        "Это доля площади рамки; на неё делят.": lambda box, width, height: (
+            1 / best_hit(box, width, height)
+        ),
+    },
+    atol=1e-4,
+)
+def best_hit(box: tuple[int, int, int, int], width: int, height: int) -> float:
+    """Density in the box, relative to the mean, of a map that is all in the box."""
+    x1, y1, x2, y2 = box
+    return width * height / ((x2 - x1) * (y2 - y1))
+
+
+@cases(
+    "§3.7",
+    {
+        (8, 8, 3): "Сколько весов у глубинной свёртки, а сколько у свёртки 1×1?",
+        (256, 256, 3): "Глубинная свёртка хранит по ядру k×k на канал.",
+        (16, 4, 5): "Выходных каналов меньше, чем входных: глубинная их не меняет.",
+        (3, 9, 3): "Выходных каналов больше, чем входных: глубинная их не меняет.",
+        (5, 7, 1): "У ядра 1×1 один вес на канал.",
+    },
+    random_case=lambda rng: (
+        rng.randint(2, 300),
+        rng.randint(2, 300),
+        rng.randint(1, 9),
+    ),
+    mistakes={
+        "Это доля глубинной свёртки.": lambda c_in, c_out, k: (
+            1 - pointwise_share(c_in, c_out, k)
+        ),
+        "Делите на веса пары, а не полной свёртки.": lambda c_in, c_out, k: 1 / k**2,
+        "Глубинная свёртка хранит k² весов на канал, а не k.": lambda c_in, c_out, k: (
+            c_out / (c_out + k)
+        ),
+    },
+)
+def pointwise_share(c_in: int, c_out: int, k: int) -> float:
+    """Share of weights in the 1×1 convolution after a depthwise one."""
+    return c_out / (c_out + k * k)
+
+
+# --- exercises ------------------------------------------------------------------------
 
 
 @cases(
@@ -100,48 +285,86 @@ def conv_to_dense(
 
 @cases(
     "03.4",
-    dict.fromkeys(
-        [(8, 5, 4, 6), (5, 5, 3, 3)],
+    {
         (
-            "Голова линейна: среднее можно вынести наружу. Что тогда стоит внутри?",
-            "Линейный слой применяется к каналам каждого пикселя — это свёртка 1×1 со "
-            "смещением; среднее карты равно ответу головы.",
+            8,
+            5,
+            4,
+            6,
+            4,
+            6,
+        ): "Окно — вся карта: это обычный ответ головы, (B, classes, 1, 1).",
+        (5, 3, 5, 4, 1, 1): "Окно в одну клетку: среднее брать не от чего, а слой "
+        "применяется к каналам клетки.",
+        (4, 6, 6, 8, 2, 3): (
+            "Среднее и линейный слой перестановочны. Что выгоднее сделать первым?",
+            "Сначала карты всех классов со смещением, потом их среднее по каждому "
+            "окну h×w с шагом 1.",
         ),
-    ),
-    lambda channels, classes, *size: (
-        random(2, channels, *size),
+        (6, 4, 7, 5, 3, 1): "h — высота окна, w — ширина: окон по вертикали H − h + 1.",
+    },
+    lambda channels, classes, H, W, h, w: (
+        random(2, channels, H, W),
         randomised(nn.Linear(channels, classes)).requires_grad_(False),
+        h,
+        w,
     ),
-    random_case=lambda rng: tuple(rng.randint(2, 9) for _ in range(4)),
+    random_case=lambda rng: (
+        *(rng.randint(2, 9), rng.randint(2, 9)),
+        *(rng.randint(6, 9), rng.randint(6, 9)),
+        *(rng.randint(2, 3), rng.randint(4, 5)),
+    ),
+    mistakes={
+        "Окна идут подряд, а нужны все: шаг — одна клетка.": lambda x, fc, h, w: (
+            F.avg_pool2d(F.conv2d(x, fc.weight[..., None, None], fc.bias), (h, w))
+        ),
+        "Потеряно смещение слоя.": lambda x, fc, h, w: F.avg_pool2d(
+            F.conv2d(x, fc.weight[..., None, None]), (h, w), 1
+        ),
+    },
     kept="исходные данные изменены. Верните новый тензор",
 )
-def class_maps(x: Tensor, fc: nn.Linear) -> Tensor:
-    """Scores of the classes at every pixel of the last map."""
-    return F.conv2d(x, fc.weight[..., None, None], fc.bias)
+def window_answers(x: Tensor, fc: nn.Linear, h: int, w: int) -> Tensor:
+    """What a head with a mean says of every window of the last map."""
+    return F.avg_pool2d(F.conv2d(x, fc.weight[..., None, None], fc.bias), (h, w), 1)
 
 
 @check("03.5")
-def merge(answer: Callable[[nn.Conv2d, nn.Conv2d], nn.Conv2d], rng: Random) -> None:
-    """One convolution equal to a 1×1 convolution followed by another one."""
-    hint = (
-        "Отдельно проверьте ядро, смещение и шаг: у каждого своя формула.",
-        "Ядро — сумма по каналам сужения; смещение сужения проходит через все точки "
-        "большого ядра; шаг берётся у второй свёртки.",
+def one_conv(answer: Callable[[nn.ModuleList], nn.Conv2d], rng: Random) -> None:
+    """One convolution equal to the stack of branches without activations."""
+    pair = (
+        "Какое одно ядро заменит пару свёрток ветви? Дополнение — как у второй.",
+        "Ядро пары даёт формула (6); смещение — у второй свёртки.",
     )
-    sizes = [rng.randint(2, 6) for _ in range(4)]
+    sizes = (
+        "Как записать меньшее ядро ядром побольше, чтобы ответ не изменился?",
+        "Меньшее ядро окружите нулями до наибольшего, дополнение возьмите у наибольшей "
+        "свёртки.",
+    )
+    order = "Ветви стоят в стопке в том же порядке: это выходные каналы свёртки."
+    secret = [(rng.randint(1, 4), rng.randint(1, 4), k) for k in (3, 1, 7, 5)]
+    rng.shuffle(secret)
     inputs = {
-        "ядро 3×3, шаг 1": (nn.Conv2d(4, 5, 3), hint),
-        "ядро 5×5, шаг 2": (nn.Conv2d(4, 4, 5, stride=2), hint),
-        "ядро 1×3, шаг (2, 1)": (nn.Conv2d(4, 3, (1, 3), stride=(2, 1)), hint),
-        SILENT: (
-            nn.Conv2d(sizes[0], sizes[1], (sizes[2], 3), (1, rng.randint(2, 3))),
-            SILENT_HINT,
+        "одна ветвь, ядро 1×1": ([(2, 3, 1)], pair),
+        "одна ветвь, ядро 3×3": ([(3, 4, 3)], pair),
+        "ветви 3×3 и 3×3": ([(2, 3, 3), (4, 2, 3)], order),
+        "ветви 1×1 и 3×3": ([(2, 1, 1), (3, 2, 3)], sizes),
+        "ветви 5×5, 1×1 и 3×3": (
+            [(1, 2, 5), (2, 2, 1), (6, 3, 3)],
+            ("Ядра разной величины, а порядок ветвей — тот, что дан.", sizes[1]),
         ),
+        SILENT: (secret, SILENT_HINT),
     }
-    kept = "исходные свёртки изменены. Верните новую"
-    for given, (wide, hint) in inputs.items():
-        narrow, wide = randomised(nn.Conv2d(6, wide.in_channels, 1)), randomised(wide)
-        x = random(2, 6, 9, 8, seed=7)
+    kept = "исходные ветви изменены. Верните новую свёртку"
+    for given, (widths, hint) in inputs.items():
+        branches = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(5, r, 1, bias=False), nn.Conv2d(r, c, k, padding=k // 2)
+            )
+            for r, c, k in widths
+        )
+        randomised(branches)
+        x = random(2, 5, 8, 9, seed=7)
         with case(given, hint):
-            got = call(answer, narrow, wide, kept=kept)
-            expect(convolve(got, x), wide(narrow(x)))
+            got = call(answer, branches, kept=kept)
+            expect(convolve(got, x), torch.cat([branch(x) for branch in branches], 1))

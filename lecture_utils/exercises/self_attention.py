@@ -21,11 +21,6 @@ from lecture_utils.exercises.expect import (
     expect_form,
 )
 
-ATTENTION = Ban(
-    "готовую функцию внимания брать нельзя",
-    r".*(dot_product|multi_?head)_?attention",
-    ("attention",),
-)
 SOFTMAX = Ban(
     "готовый softmax брать нельзя, в этом и задача",
     r".*(softm(ax|in)|attention)",
@@ -37,21 +32,291 @@ UNFOLD = Ban(
 )
 
 
+# --- warm-ups -------------------------------------------------------------------------
+
+
+def _vectors(*vectors: tuple) -> tuple[Tensor, ...]:
+    return tuple(torch.tensor(v).to(torch.get_default_dtype()) for v in vectors)
+
+
+@cases(
+    "§8.1",
+    {
+        ((2, 1), (1, 0), (0, 1)): (
+            "Знаменатель softmax у обоих весов один, в отношении его нет.",
+            "Осталось отношение двух экспонент.",
+        ),
+        ((1, 2, 1, 0), (0, 1, 0, 3), (2, 0, 0, 0)): "Оценки равны — веса тоже.",
+        ((1, -1), (0, 1), (1, 0)): "Оценка a меньше: отношение меньше единицы.",
+        ((1, 0, 2), (0.5, 3, 0.5), (0, 4, 0)): "Делят на √d, d — длина запроса.",
+    },
+    _vectors,
+    random_case=lambda rng: tuple(
+        tuple(rng.uniform(-0.7, 0.7) for _ in range(d)) for d in [rng.randint(3, 7)] * 3
+    ),
+    mistakes={
+        "Это отношение оценок, а не весов.": (
+            lambda q, k_a, k_b: (q @ k_a).item() / ((q @ k_b).item() or 1)
+        ),
+        "Забыто деление на √d.": (lambda q, k_a, k_b: (q @ k_a - q @ k_b).exp().item()),
+    },
+)
+def weight_ratio(q: Tensor, k_a: Tensor, k_b: Tensor) -> float:
+    """How many times the weight of word a is that of word b."""
+    s = torch.stack([k_a, k_b]) @ q / len(q) ** 0.5
+    return (s[0] - s[1]).exp().item()
+
+
+@cases(
+    "§8.2",
+    dict.fromkeys(
+        [(3, 2), (4, 4), (5, 1)],
+        (
+            "Запрос первого слова — x W^Q, ключ второго — y W^K.",
+            "Раскройте скобки в (x W^Q)(y W^K)ᵀ.",
+        ),
+    ),
+    lambda d, d_k: (random(d, d_k, seed=1), random(d, d_k, seed=2)),
+    random_case=lambda rng: (rng.randint(2, 6),) * 2,
+    mistakes={
+        "Слова перепутаны: x ищет, y отзывается.": lambda W_Q, W_K: W_K @ W_Q.T,
+    },
+)
+def table_of_scores(W_Q: Tensor, W_K: Tensor) -> Tensor:
+    """The matrix M of the scores x M yᵀ."""
+    return torch.einsum("ik,jk->ij", W_Q, W_K)
+
+
+@cases(
+    "§8.3",
+    {
+        (16, 1, 1): "Дисперсии равны 1 — это случай лекции: делят на √d.",
+        (2, 4, 0.5): "Слагаемых два, дисперсия каждого 2.",
+        (4, 0.25, 9): (
+            "Какова дисперсия одного произведения?",
+            "У независимых чисел со средним 0 дисперсии перемножаются.",
+        ),
+        (6, 0.5, 0.5): "Дисперсии складываются по d слагаемым.",
+    },
+    random_case=lambda rng: (
+        rng.randint(2, 30),
+        rng.uniform(0.1, 0.9),
+        rng.uniform(0.1, 0.9),
+    ),
+    mistakes={
+        "Это дисперсия D: после деления на неё получится 1/D, а не 1.": (
+            lambda d, var_q, var_k: d * var_q * var_k
+        ),
+    },
+)
+def divisor_of_scores(d: int, var_q: float, var_k: float) -> float:
+    """What a score has to be divided by for a variance of one."""
+    return (d * var_q * var_k) ** 0.5
+
+
+def _masked(*shape: int) -> tuple[Tensor, Tensor]:
+    """Weights without a mask, and a mask that leaves something in every row."""
+    mask = random(*shape[-2:], seed=1) > 0
+    mask[:, 0] = True
+    return random(*shape).softmax(-1), mask
+
+
+@cases(
+    "§8.4",
+    dict.fromkeys(
+        [(3, 3), (4, 6), (2, 3, 5, 5), (1, 1)],
+        (
+            "Запрещённые веса — нули, а остальные снова должны быть долями.",
+            "Разделите каждую строку на то, что от неё осталось.",
+        ),
+    ),
+    _masked,
+    random_case=lambda rng: tuple(rng.randint(2, 6) for _ in range(rng.randint(2, 4))),
+    mistakes={
+        "Строка в сумме уже не даёт 1.": lambda A, mask: A * mask,
+        "True в маске — смотреть можно.": (
+            lambda A, mask: (A * ~mask / (A * ~mask).sum(-1, keepdim=True)).nan_to_num()
+        ),
+    },
+)
+def masked_afterwards(A: Tensor, mask: Tensor) -> Tensor:
+    """Weights under a mask, from those without it."""
+    return A.log().masked_fill(~mask, -torch.inf).softmax(-1)
+
+
+@cases(
+    "§8.5",
+    {
+        (0, 12, 4): "Головы нумеруют с нуля.",
+        (40, 64, 4): (
+            "Голова получает d/h соседних чисел.",
+            "Сколько целых голов стоит перед числом?",
+        ),
+        (2, 12, 4): "У головы 0 здесь числа 0, 1 и 2.",
+        (63, 64, 16): "Последнее число — у последней головы.",
+        (34, 35, 7): "В голове пять чисел.",
+    },
+    random_case=lambda rng: (
+        rng.randrange((h := rng.randint(3, 8)) * (size := rng.randint(9, 12))),
+        h * size,
+        h,
+    ),
+    mistakes={
+        "Соседние числа идут в одну голову, а не по очереди в разные.": (
+            lambda n, d, h: n % h
+        ),
+        "h — число голов, а не чисел в голове.": lambda n, d, h: n // h,
+    },
+)
+def head_of_number(n: int, d: int, h: int) -> int:
+    """The head that number n of a word's vector belongs to."""
+    return n * h // d
+
+
+@cases(
+    "§8.6",
+    {
+        (0, 1, 2): "Слова не переставляли: результат тот же.",
+        (2, 1, 0): "Крайние слова поменялись местами.",
+        (1, 2, 0): (
+            "Строка i — это слово order[i]. Где теперь искать слово 0?",
+            "Нужна обратная перестановка.",
+        ),
+        (3, 0, 4, 1, 2): "Перестановка в ту же сторону порядок не вернёт.",
+    },
+    lambda *order: (random(len(order), 3), torch.tensor(order)),
+    random_case=lambda rng: tuple(rng.sample(range(n := rng.randint(6, 9)), n)),
+)
+def back_in_order(Z: Tensor, order: Tensor) -> Tensor:
+    """Results of permuted words, as if they had stood in their own order."""
+    result = torch.empty_like(Z)
+    result[order] = Z
+    return result
+
+
+@cases(
+    "§8.7",
+    {
+        (224, 384, 16): "Было 14×14 патчей, стало 24×24; класс-токен тот же.",
+        (32, 32, 8): "Сторона не изменилась: новых мест нет.",
+        (16, 32, 16): "Из одного патча стало четыре.",
+        (48, 64, 8): "Из числа новых патчей вычитают число прежних.",
+    },
+    random_case=lambda rng: (
+        (P := rng.randint(4, 16)) * (old := rng.randint(2, 8)),
+        P * (old + rng.randint(2, 6)),
+        P,
+    ),
+    mistakes={
+        "Класс-токен был и раньше, его место уже выучено.": (
+            lambda old, new, P: (new // P) ** 2 + 1 - (old // P) ** 2
+        ),
+        "Квадрат разности — не разность квадратов.": (
+            lambda old, new, P: ((new - old) // P) ** 2
+        ),
+    },
+)
+def new_places(old: int, new: int, P: int) -> int:
+    """How many more position vectors a larger picture needs."""
+    side, more = old // P, (new - old) // P
+    return more * (2 * side + more)
+
+
+def _look(N: int, share: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Weights of the class token, itself first, and the patches of a sign."""
+    touched = random(N, seed=seed).abs().argsort() < max(1, round(share * N))
+    return random(N + 1, seed=seed).softmax(0), touched
+
+
+@cases(
+    "§8.8",
+    dict.fromkeys(
+        [(4, 0.5, 0), (9, 0.3, 1), (36, 0.1, 2), (6, 1.0, 3)],
+        (
+            "Первый вес — самому себе: его отбрасывают, остальные снова делают долями.",
+            "Долю внимания на знаке разделите на долю патчей, которые он задевает.",
+        ),
+    ),
+    _look,
+    random_case=lambda rng: (
+        rng.randint(5, 36),
+        rng.uniform(0.2, 0.6),
+        rng.randint(5, 999),
+    ),
+    mistakes={
+        "Это доля внимания: сравните её с долей патчей знака.": (
+            lambda a, touched: (a[1:][touched].sum() / a[1:].sum()).item()
+        ),
+        "Без веса самому себе остальные в сумме меньше 1.": (
+            lambda a, touched: (a[1:][touched].sum() / touched.double().mean()).item()
+        ),
+    },
+)
+def gain_on_sign(a: Tensor, touched: Tensor) -> float:
+    """Attention on the sign, as a multiple of what equal attention would give."""
+    patches = a[1:]
+    return (patches[touched].mean() / patches.mean()).item()
+
+
+@cases(
+    "§8.9",
+    {
+        (2, 3): (
+            "Приравняйте цену пар к цене проекций и MLP вместе.",
+            "После сокращения на 2Nd останется N.",
+        ),
+        (768, 4): "У ViT-B/16 r = 4.",
+        (64, 2): "MLP из двух слоёв: d → r·d и r·d → d.",
+        (36, 0): "Без MLP остаются проекции: N = 2d.",
+    },
+    random_case=lambda rng: (rng.randint(5, 900), rng.randint(3, 9)),
+    mistakes={
+        "Это порог без MLP.": lambda d, r: 2 * d,
+        "Проекции тоже в счёт.": lambda d, r: r * d,
+    },
+)
+def tokens_at_par(d: int, r: int) -> int:
+    """At how many tokens pairs cost what projections and MLP cost together."""
+    return (4 * d * d + 2 * r * d * d) // (2 * d)
+
+
+# --- exercises ------------------------------------------------------------------------
+
+
+def _attend(q: Tensor, K: Tensor, V: Tensor) -> Tensor:
+    """Attention of one query."""
+    return (K @ q / len(q) ** 0.5).softmax(-1) @ V
+
+
 @cases(
     "08.1",
     {
-        (6, 2, 2): ("Вес слова — softmax оценок.", "Оценки — K @ q / √d."),
-        (5, 9, 4): "Делят на √d, где d — длина запроса, а не число слов.",
-        (4, 3, 6): "Значения бывают и другой длины, чем запрос.",
-        (1, 3, 2): "Если слово одно, его вес равен 1 и ответ — его значение.",
+        (2, 3, 4): "Слов два: без одного остаётся значение другого.",
+        (6, 2, 2): (
+            "Строка j — внимание ко всем словам, кроме j.",
+            "Закройте слово j до softmax — или уберите его слагаемое из суммы и снова "
+            "сделайте доли долями.",
+        ),
+        (5, 9, 4): "Оценки делят на √d, где d — длина запроса, а не число слов.",
+        (4, 3, 6): "Значения бывают и другой длины, чем запрос: строк N, столбцов m.",
     },
     lambda N, d, m: (random(d, seed=1), random(N, d, seed=2), random(N, m, seed=3)),
-    random_case=lambda rng: tuple(rng.randint(2, 9) for _ in range(3)),
-    forbid=ATTENTION,
+    random_case=lambda rng: (rng.randint(3, 9), rng.randint(2, 9), rng.randint(2, 9)),
+    mistakes={
+        "Слова нет — и доли остальных должны снова давать в сумме 1.": (
+            lambda q, K, V: (
+                _attend(q, K, V) - (K @ q / len(q) ** 0.5).softmax(0)[:, None] * V
+            )
+        ),
+        "Это вклад слова j в ответ, а нужен ответ без него.": (
+            lambda q, K, V: (K @ q / len(q) ** 0.5).softmax(0)[:, None] * V
+        ),
+    },
 )
-def attend(q: Tensor, K: Tensor, V: Tensor) -> Tensor:
-    """Attention of one query."""
-    return (K @ q / len(q) ** 0.5).softmax(-1) @ V
+def attend_without_each(q: Tensor, K: Tensor, V: Tensor) -> Tensor:
+    """Attention of one query with each of the words left out in turn."""
+    others = [[n for n in range(len(K)) if n != j] for j in range(len(K))]
+    return torch.stack([_attend(q, K[rest], V[rest]) for rest in others])
 
 
 def _scores(centre: float, spread: float, T: float, *shape: int) -> tuple:
@@ -88,21 +353,22 @@ def softmax_T(S: Tensor, T: float) -> Tensor:
 
 
 @check("08.3")
-def decoder_mask(answer: Callable[[Tensor, int], Tensor], rng: Random) -> None:
-    """Causal mask joined with the padding mask, True where attention may look."""
+def window_mask(answer: Callable[[Tensor, int, int], Tensor], rng: Random) -> None:
+    """Causal mask of a sliding window, padding in front, True where one may look."""
     form = (
         "Нужна логическая маска (torch.bool) формы (B, 1, N, N): фраза, место для "
         "голов, запрос, ключ."
     )
     drawn = [rng.randint(1, 8) for _ in range(rng.randint(2, 4))]
-    inputs = [([4], 4), ([2, 4], 4), ([3, 1, 5], 6), ([1], 1), (drawn, 9)]
-    for lengths, N in inputs:
+    inputs = [([4], 4, 4), ([5], 5, 2), ([2, 4], 4, 4), ([3, 1, 5], 6, 3), ([1], 1, 1)]
+    for lengths, N, w in [*inputs, (drawn, 9, rng.randint(2, 4))]:
         i, j = torch.arange(N)[:, None], torch.arange(N)
-        want = (j <= i) & (j < torch.tensor(lengths)[:, None, None, None])
+        real = j >= N - torch.tensor(lengths)[:, None, None, None]
+        want = (j <= i) & (j > i - w) & real | (i == j)
         silent = lengths is drawn
-        given = SILENT if silent else f"lengths={lengths}, N={N}"
+        given = SILENT if silent else f"lengths={lengths}, N={N}, w={w}"
         with case(given, SILENT_HINT if silent else form):
-            got = call(answer, torch.tensor(lengths), N)
+            got = call(answer, torch.tensor(lengths), N, w)
             expect_form(got, want)
         with case(given, SILENT_HINT if silent else _mask_hint(got, want)):
             expect(got, want)
@@ -113,9 +379,16 @@ def _mask_hint(got: Tensor, want: Tensor) -> str:
         return "Маска перевёрнута: True значит «можно смотреть»."
     if torch.equal(got, want.mT):
         return "Запрос — строка, ключ — столбец: закрыто то, что правее диагонали."
+    if not got.diagonal(dim1=-2, dim2=-1).all():
+        return (
+            "Само себя место видит всегда, и дополнение тоже: иначе softmax даст NaN."
+        )
     if not (want & ~got).any():
-        return "Открыто лишнее: закрывают и будущее, и дополнение (среди ключей)."
-    return "Закрыто лишнее: слово видит себя, а дополнение закрывают среди ключей."
+        return (
+            "Открыто лишнее: закрывают будущее, то, что дальше окна, и дополнение — "
+            "среди ключей."
+        )
+    return "Закрыто лишнее: в окне w слов вместе с самим словом, а дополнение — слева."
 
 
 @cases(
@@ -264,7 +537,7 @@ def attend_in_chunks(answer: Callable[[Tensor, _Chunks], Tensor], rng: Random) -
         with case(given, hint):
             with _Chunks(K, V, sizes) as chunks:
                 got = call(answer, q.clone(), chunks, copy=False)
-            expect(got, attend(q, K, V))
+            expect(got, _attend(q, K, V))
             if chunks.left:
                 raise Wrong("прочитаны не все куски")
             # A chunk and what is computed of it; a dozen numbers from chunk to chunk.

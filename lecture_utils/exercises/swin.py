@@ -6,7 +6,217 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lecture_utils.exercises.cases import cases
+from lecture_utils.exercises.cases import cases, random
+
+# --- warm-ups -------------------------------------------------------------------------
+
+
+@cases(
+    "§9.1",
+    {
+        (1, 1, 2, 3): "Токенов шесть: весов 6×6.",
+        (1, 4, 2, 3): "У каждой головы своя матрица весов.",
+        (5, 1, 3, 3): "У каждой картинки своя матрица весов.",
+        (2, 3, 14, 7): "Запросов h·w и ключей h·w.",
+    },
+    random_case=lambda rng: (
+        rng.randint(2, 9),
+        rng.choice([3, 6, 12]),
+        rng.randint(5, 60),
+        rng.randint(5, 60),
+    ),
+    mistakes={
+        "Головы делят между собой каналы, а не пары токенов.": (
+            lambda B, heads, h, w: B * (h * w) ** 2
+        ),
+    },
+)
+def numbers_in_weights(B: int, heads: int, h: int, w: int) -> int:
+    """How many attention weights there are in all pictures and heads."""
+    N = h * w
+    return B * heads * N * N
+
+
+@cases(
+    "§9.2",
+    {
+        (4, 4, 4): "Окно одно: стен внутри карты нет.",
+        (2, 4, 2): "Стена одна, вертикальная; по обе стороны от неё по 2 токена.",
+        (8, 8, 4): (
+            "Стены идут и вдоль строк, и вдоль столбцов.",
+            "Стена во всю высоту разделяет h пар; сколько таких стен?",
+        ),
+        (6, 12, 3): "У неквадратной карты стены разной длины.",
+        (5, 3, 1): "M = 1: разделены все соседи.",
+    },
+    random_case=lambda rng: (
+        (M := rng.randint(2, 7)) * rng.randint(2, 4),
+        M * rng.randint(5, 8),
+        M,
+    ),
+    mistakes={
+        "Край карты — не стена: за ним никого нет.": (
+            lambda h, w, M: (w // M) * h + (h // M) * w
+        ),
+    },
+)
+def cut_pairs(h: int, w: int, M: int) -> int:
+    """Pairs of neighbours side by side that stand in different windows."""
+    vertical = sum(x // M != (x + 1) // M for x in range(w - 1))
+    horizontal = sum(y // M != (y + 1) // M for y in range(h - 1))
+    return vertical * h + horizontal * w
+
+
+@cases(
+    "§9.3",
+    {
+        (0, 8, 8, 2): "В левый верхний угол приехал токен 18, как на рисунке.",
+        (63, 8, 8, 2): "В правом нижнем углу — токен из левого верхнего.",
+        (7, 8, 8, 3): "За краем счёт начинается сначала.",
+        (11, 4, 6, 1): "Карта не квадратная: в строке W токенов.",
+        (13, 5, 3, 0): "Без прокрутки каждый на своём месте.",
+    },
+    random_case=lambda rng: (
+        rng.randrange((H := rng.randint(5, 9)) * (W := rng.randint(10, 14))),
+        H,
+        W,
+        rng.randint(1, 4),
+    ),
+    mistakes={
+        "Это место, куда токен уехал, а спрашивают, откуда приехал.": (
+            lambda n, H, W, s: (n // W - s) % H * W + (n % W - s) % W
+        ),
+    },
+)
+def token_before_roll(n: int, H: int, W: int, s: int) -> int:
+    """The token that stands at place n of the map rolled up and left by s."""
+    y, x = divmod(n, W)
+    return (y + s) % H * W + (x + s) % W
+
+
+@cases(
+    "§9.4",
+    {
+        (4, 2): "Середина таблицы — сам к себе, разность (0, 0).",
+        (0, 2): "Ячейка 0 — наименьшие разности, обе отрицательны.",
+        (13, 3): (
+            "Строка таблицы — одна разность по y. Сколько в ней ячеек?",
+            "В строке 2M − 1 ячеек; потом снимите сдвиг к нулю.",
+        ),
+        (14, 4): "Сначала y, потом x.",
+        (168, 7): "Последняя ячейка — наибольшие разности: M − 1.",
+    },
+    random_case=lambda rng: (
+        rng.randrange((2 * (M := rng.randint(3, 9)) - 1) ** 2),
+        M,
+    ),
+    mistakes={
+        "Сначала разность по y, потом по x.": (
+            lambda cell, M: (cell % (2 * M - 1) - M + 1, cell // (2 * M - 1) - M + 1)
+        ),
+        "Разности сдвинуты к нулю: снимите сдвиг.": (
+            lambda cell, M: divmod(cell, 2 * M - 1)
+        ),
+    },
+)
+def difference_of_cell(cell: int, M: int) -> tuple[int, int]:
+    """Query minus key, (y, x), of a cell of the table."""
+    row, column = divmod(cell, 2 * M - 1)
+    return row - (M - 1), column - (M - 1)
+
+
+@cases(
+    "§9.5",
+    {
+        (224, 1): "Первая стадия стоит до слияний: сторону делят только на 4.",
+        (224, 4): "Перед четвёртой стадией слияний три.",
+        (100, 2): "25 токенов не делятся пополам: карту дополняют до 26.",
+        (36, 3): (
+            "Дополняют перед каждым слиянием.",
+            "9 → 5 → 3: нечётная сторона делится пополам с округлением вверх.",
+        ),
+        (4, 3): "Один токен дополняют до двух — и снова получается один.",
+    },
+    random_case=lambda rng: (4 * rng.randint(9, 90), rng.randint(2, 4)),
+    mistakes={
+        "Нечётная сторона дополняется, а не обрезается.": (
+            lambda side, stage: side // (2 * 2**stage)
+        ),
+        "Первая стадия стоит до слияний.": (
+            lambda side, stage: -(-side // (4 * 2**stage))
+        ),
+    },
+)
+def side_of_stage(side: int, stage: int) -> int:
+    """Side of the map in a stage of Swin, of a picture with this side."""
+    tokens = side // 4
+    for _ in range(stage - 1):
+        tokens = (tokens + 1) // 2
+    return tokens
+
+
+@cases(
+    "§9.6",
+    {
+        (7, 7, 3): "Прижаты окна тех, кто ближе k//2 к краю; здесь — крайних.",
+        (6, 9, 5): (
+            "Посчитайте, у кого окно не прижато: они стоят прямоугольником.",
+            "По оси длины L таких мест L − k + 1.",
+        ),
+        (5, 8, 5): "По высоте помещается одно положение окна.",
+        (4, 3, 1): "Окно из одного токена всегда стоит на своём месте.",
+        (7, 7, 7): "Окно величиной с карту не прижато только у середины.",
+    },
+    random_case=lambda rng: (
+        (k := rng.choice([3, 5, 7])) + rng.randint(1, 5),
+        k + rng.randint(6, 9),
+        k,
+    ),
+    mistakes={
+        "Это число запросов, окна которых стоят посередине.": (
+            lambda H, W, k: (H - k + 1) * (W - k + 1)
+        ),
+        "Запросы в углах посчитаны дважды.": (lambda H, W, k: 2 * (k // 2) * (H + W)),
+    },
+)
+def pressed_queries(H: int, W: int, k: int) -> int:
+    """Queries that do not stand in the middle of their neighbourhood."""
+    middle = [range(k // 2, side - k // 2) for side in (H, W)]
+    return H * W - len(middle[0]) * len(middle[1])
+
+
+@cases(
+    "§9.7",
+    {
+        (5, 5): "Окно величиной с ось: хватит одного слоя.",
+        (15, 5): "Как на графике раздела: шесть слоёв, и первый в счёт.",
+        (9, 3): "Второй слой видит лишь на k//2 дальше первого.",
+        (16, 7): (
+            "Сколько токенов осталось после первого слоя?",
+            "У края поле растёт в одну сторону: остаток делят на k//2 с округлением "
+            "вверх; первый слой тоже в счёт.",
+        ),
+        (8, 7): "Остался один токен — нужен целый слой.",
+    },
+    random_case=lambda rng: (
+        (k := rng.choice([3, 5, 7, 9])) + rng.randint(2, 40),
+        k,
+    ),
+    mistakes={
+        "Так растёт поле в середине оси, в обе стороны. У края — в одну.": (
+            lambda L, k: -(-(L - 1) // (k - 1))
+        ),
+    },
+)
+def layers_to_see_all(L: int, k: int) -> int:
+    """Layers of neighbourhood attention until token 0 of an axis sees the last."""
+    seen, layers = k, 1
+    while seen < L:
+        seen, layers = seen + k // 2, layers + 1
+    return layers
+
+
+# --- exercises ------------------------------------------------------------------------
 
 
 def _windows(rng: Random) -> tuple[int, int, int, int]:
@@ -45,11 +255,6 @@ def shifted_cost(h: int, w: int, C: int, M: int, s: int) -> int:
     return rows * columns * (4 * M**2 * C**2 + 2 * M**4 * C)
 
 
-def _numbered(B: int, C: int, H: int, W: int) -> Tensor:
-    """A map whose numbers are all different."""
-    return torch.arange(float(B * C * H * W)).view(B, C, H, W)
-
-
 def _random_map(rng: Random) -> tuple:
     Mh, Mw = rng.randint(2, 3), rng.randint(4, 5)
     return (
@@ -61,80 +266,111 @@ def _random_map(rng: Random) -> tuple:
 @cases(
     "09.2",
     {  # B, C, H, W, Mh, Mw
-        (1, 1, 4, 4, 2, 2): "Токены одного окна стоят рядом, окна идут по строкам.",
-        (2, 3, 4, 4, 2, 2): (
+        (1, 1, 4, 4, 2, 2): "Первая группа — токены 0, 2, 8 и 10: через один по обеим "
+        "осям.",
+        (1, 1, 3, 8, 1, 2): "Токенов в строке группы Mw, шаг между ними — W / Mw.",
+        (2, 3, 4, 6, 2, 2): (
             "Картинок две, каналов три: что стоит впереди и что в конце?",
-            "Каналы переносятся в конец, пакет и номер окна — в начало.",
+            "Группы одной картинки стоят рядом, каналы — последняя ось.",
         ),
-        (1, 2, 4, 6, 2, 3): "Высота окна Mh делит H, ширина Mw делит W.",
-        (3, 2, 6, 4, 3, 1): "Окно может быть и столбцом.",
+        (1, 2, 9, 4, 3, 2): "Шаг по высоте H / Mh, по ширине W / Mw: они разные.",
+        (3, 2, 6, 4, 3, 1): "Группа может быть и столбцом.",
     },
-    lambda B, C, H, W, *window: (_numbered(B, C, H, W), *window),
+    lambda B, C, H, W, *group: (
+        torch.arange(float(B * C * H * W)).view(B, H, W, C),  # no two alike
+        *group,
+    ),
     random_case=_random_map,
+    mistakes={
+        "Это окна: токены в них соседние, а в группе — через равные промежутки.": (
+            lambda x, Mh, Mw: (
+                F.unfold(x.movedim(3, 1), (Mh, Mw), stride=(Mh, Mw))
+                .unflatten(1, (x.shape[3], -1))
+                .permute(0, 3, 2, 1)
+                .flatten(0, 1)
+            )
+        ),
+    },
 )
-def split_map(x: Tensor, Mh: int, Mw: int) -> Tensor:
-    """Rectangular windows of a channels-first map."""
-    columns = F.unfold(x, (Mh, Mw), stride=(Mh, Mw))  # (B, C·Mh·Mw, nW)
-    return columns.unflatten(1, (x.shape[1], -1)).permute(0, 3, 2, 1).flatten(0, 1)
+def split_grid(x: Tensor, Mh: int, Mw: int) -> Tensor:
+    """Groups of Mh x Mw tokens that lie far apart (MaxViT's grid attention)."""
+    rows, columns = x.shape[1] // Mh, x.shape[2] // Mw
+    groups = [x[:, i::rows, j::columns] for i in range(rows) for j in range(columns)]
+    return torch.stack(groups, 1).flatten(0, 1).flatten(1, 2)
+
+
+def _overlapping(
+    B: int, C: int, H: int, W: int, M: int, s: int
+) -> tuple[Tensor, int, int, int, int]:
+    count = B * ((H - M) // s + 1) * ((W - M) // s + 1)
+    return random(count, M * M, C), M, s, H, W
 
 
 @cases(
     "09.3",
-    {  # B, C, H, W, Mh, Mw
-        (1, 1, 4, 4, 2, 2): "Окна идут по строкам карты, токены — по строкам окна.",
-        (2, 3, 4, 4, 2, 2): (
-            "Картинок две, каналов три: откуда взять каждую ось?",
-            "Пакет и номер окна лежат в первой оси, каналы — в последней: они должны "
-            "вернуться на второе место.",
+    {  # B, C, H, W, M, s
+        (1, 1, 4, 6, 2, 2): "Перекрытия здесь нет: окна встают рядом, по строкам.",
+        (1, 1, 3, 5, 3, 2): "Средний столбец накрыли два окна: там полусумма.",
+        (1, 2, 5, 7, 3, 2): (
+            "Перекрытие есть по обеим осям: в одних точках окон четыре, в других два "
+            "или одно.",
+            "Сложите ответы на общей карте и разделите на такую же карту, где сложены "
+            "единицы.",
         ),
-        (1, 2, 4, 6, 2, 3): "Окон H/Mh по высоте и W/Mw по ширине: числа разные.",
-        (3, 2, 6, 4, 3, 1): "Строка карты — это строка окна вместе с номером окна.",
+        (2, 3, 6, 8, 4, 2): "Картинок две, каналов три: сначала все окна первой.",
+        (1, 1, 7, 5, 4, 1): "Точку накрывают до M окон по каждой оси.",
     },
-    lambda B, C, H, W, *window: (
-        split_map(_numbered(B, C, H, W), *window),
-        *window,
-        H,
-        W,
+    _overlapping,
+    random_case=lambda rng: (
+        *(rng.randint(2, 3), rng.randint(2, 3)),
+        *((M := rng.randint(3, 4)) + 2 * rng.randint(1, 2), M + 2 * rng.randint(3, 4)),
+        *(M, 2),
     ),
-    random_case=_random_map,
 )
-def join_map(windows: Tensor, Mh: int, Mw: int, H: int, W: int) -> Tensor:
-    """Channels-first map from its rectangular windows."""
-    windows = windows.unflatten(0, (-1, (H // Mh) * (W // Mw)))  # (B, nW, Mh·Mw, C)
-    columns = windows.permute(0, 3, 2, 1).flatten(1, 2)  # (B, C·Mh·Mw, nW)
-    return F.fold(columns, (H, W), (Mh, Mw), stride=(Mh, Mw))
+def join_overlapping(windows: Tensor, M: int, s: int, H: int, W: int) -> Tensor:
+    """Map whose every place is the mean of all windows that cover it."""
+    corners = [(i, j) for i in range(0, H - M + 1, s) for j in range(0, W - M + 1, s)]
+    total = windows.new_zeros(len(windows) // len(corners), H, W, windows.shape[2])
+    count = windows.new_zeros(H, W, 1)
+    answers = windows.unflatten(0, (-1, len(corners))).unflatten(2, (M, M))
+    for n, (i, j) in enumerate(corners):
+        total[:, i : i + M, j : j + M] += answers[:, n]
+        count[i : i + M, j : j + M] += 1
+    return total / count
 
 
 @cases(
     "09.4",
     {
+        (1, 4): (
+            "Окно в одну строку: ячейка — среднее по диагонали матрицы.",
+            "Всего 2·Mw − 1 диагоналей, первая — с наименьшей разностью «запрос минус "
+            "ключ».",
+        ),
         (2, 2): (
             "Разности бывают отрицательными, номера ячеек — нет.",
-            "Сдвиньте разности к нулю: прибавьте M − 1; номер — y·(2M − 1) + x.",
+            "Номер ячейки — (dy + Mh − 1)·(2·Mw − 1) + dx + Mw − 1.",
         ),
-        (3, 3): "Строка таблицы — одна разность по y, в ней 2·M − 1 разностей по x.",
-        (2, 4): "Строка таблицы состоит из 2·Mw − 1 ячеек.",
-        (4, 1): "Разности по y сдвигаются на Mh − 1, по x — на Mw − 1.",
+        (3, 3): "У разных ячеек разное число пар: каждую сумму делят на своё.",
+        (2, 4): "Строка таблицы — одна разность по y, в ней 2·Mw − 1 ячеек.",
+        (4, 1): "Окно в один столбец: разностей по x нет, по y — 2·Mh − 1.",
     },
+    lambda Mh, Mw: (random(Mh * Mw, Mh * Mw), Mh, Mw),
     random_case=lambda rng: (rng.randint(2, 4), rng.randint(5, 6)),
     mistakes={
-        "Запрос — строка ответа, ключ — столбец; разность «запрос − ключ».": (
-            lambda Mh, Mw: rectangular_index(Mh, Mw).T
-        )
+        "Разность — «запрос минус ключ»: запрос — строка матрицы.": (
+            lambda bias, Mh, Mw: nearest_table(bias.T, Mh, Mw)
+        ),
     },
 )
-def rectangular_index(Mh: int, Mw: int) -> Tensor:
-    """Relative position index of an Mh x Mw window."""
+def nearest_table(bias: Tensor, Mh: int, Mw: int) -> Tensor:
+    """Relative position table nearest to a bias of every pair, in least squares."""
     places = [(y, x) for y in range(Mh) for x in range(Mw)]
-    return torch.tensor(
-        [
-            [
-                (yi - yj + Mh - 1) * (2 * Mw - 1) + (xi - xj + Mw - 1)
-                for yj, xj in places
-            ]
-            for yi, xi in places
-        ]
-    )
+    cells: dict[tuple[int, int], list[Tensor]] = {}
+    for i, (yi, xi) in enumerate(places):
+        for j, (yj, xj) in enumerate(places):
+            cells.setdefault((yi - yj, xi - xj), []).append(bias[i, j])
+    return torch.stack([torch.stack(cells[cell]).mean() for cell in sorted(cells)])
 
 
 @cases(
@@ -155,8 +391,8 @@ def mask_with_padding(H: int, W: int, M: int, s: int) -> Tensor:
     y, x = torch.meshgrid(*axes, indexing="ij")  # places on the unrolled map
     # Windows of the shifted grid there: bands [0, s), [s, s + M), ...
     band = torch.stack([(y - s) // M, (x - s) // M, y, x])
-    tokens = split_map(band[None].double(), M, M)  # (nW, M², 4)
-    region, place = tokens[..., :2], tokens[..., 2:]
+    columns = F.unfold(band[None].double(), M, stride=M).view(4, M * M, -1)
+    region, place = columns.permute(2, 1, 0).split(2, -1)  # (nW, M², 2) each
     same = (region[:, :, None] == region[:, None]).all(-1)
     real = (place[..., 0] < H) & (place[..., 1] < W)
     itself = torch.eye(M * M, dtype=torch.bool)
@@ -167,7 +403,7 @@ def mask_with_padding(H: int, W: int, M: int, s: int) -> Tensor:
     "09.6",
     {
         (3, 3, 7, 7, 3): (
-            "Нужен список номеров i·W + j по возрастанию.",
+            "Номер токена — i·W + j; номера идут по возрастанию.",
             "В середине окна симметричны: кого токен видит, тот видит и его.",
         ),
         (0, 0, 5, 5, 3): "Угол видят k//2 + 1 запросов по каждой оси, а не k.",

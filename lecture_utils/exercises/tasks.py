@@ -10,6 +10,251 @@ from lecture_utils.exercises.cases import SILENT_HINT, cases, check
 from lecture_utils.exercises.expect import SILENT, call, case, expect
 from lecture_utils.scenes import LABEL_DIVISOR, Kind, scene
 
+# --- warm-ups -------------------------------------------------------------------------
+
+
+@cases(
+    "§1.1",
+    {
+        (5, 0, 6, 3): "Предметов нет, остались одни логиты: сколько их у пикселя?",
+        (7, 7, 128, 128): "Из каких чисел состоит ответ детектора об одном предмете?",
+        (1, 1, 2, 3): "Из каких чисел состоит ответ детектора об одном предмете?",
+        (2, 9, 3, 4): "Предметов много, пикселей мало: разность отрицательна.",
+    },
+    random_case=lambda rng: (
+        rng.randint(2, 20),
+        rng.randint(1, 50),
+        rng.randint(3, 40),
+        rng.randint(3, 40),
+    ),
+)
+def longer_answer(classes: int, things: int, H: int, W: int) -> int:
+    """Numbers that a semantic answer has more than a detector's one."""
+    return classes * H * W - 6 * things
+
+
+@cases(
+    "§1.2",
+    {
+        (4.0, 4.0, 1.0): "Рамки совпали: пересечение — вся рамка.",
+        (9.0, 5.0, 0.0): "Рамки не пересекаются.",
+        (6.0, 3.0, 0.5): "Меньшая рамка лежит внутри большей.",
+        (40.0, 50.0, 0.35): "Обозначьте пересечение буквой и запишите через неё "
+        "объединение.",
+    },
+    random_case=lambda rng: (
+        rng.uniform(1, 9),
+        rng.uniform(1, 9),
+        rng.uniform(0.01, 0.1),
+    ),
+    mistakes={
+        "Сумма площадей — не объединение: пересечение вошло в неё дважды.": (
+            lambda a, b, t: t * (a + b)
+        ),
+    },
+    atol=1e-4,
+)
+def intersection_area(a: float, b: float, t: float) -> float:
+    """Area of the intersection of two boxes with these areas and this IoU."""
+    return t * (a + b) / (1 + t)
+
+
+@cases(
+    "§1.3",
+    {
+        (100.0, 2.0, 40, 60): "Запишите (3) для макушки и для подошв и вычтите.",
+        (
+            250.0,
+            1.5,
+            30,
+            105,
+        ): "Чем больше предмет на снимке, тем он ближе: что в числителе?",
+        (100.0, 2.0, -10, 10): "Макушка за краем снимка; формула от этого не меняется.",
+        (
+            101.1,
+            1.7,
+            51,
+            90.5,
+        ): "Ответ не обязан быть целым; все числа в нём — из условия.",
+    },
+    random_case=lambda rng: (
+        rng.uniform(50, 300),
+        rng.uniform(0.5, 3),
+        top := rng.uniform(-20, 100),
+        top + rng.uniform(5, 90),
+    ),
+    mistakes={
+        "Центр снимка c_y в ответ не входит: он сокращается в разности строк.": (
+            lambda f, height, top, bottom: f * height / bottom
+        ),
+        "Наоборот: чем больше предмет на снимке, тем он ближе.": (
+            lambda f, height, top, bottom: height * (bottom - top) / f
+        ),
+    },
+    atol=1e-4,
+)
+def distance_to(f: float, height: float, top: float, bottom: float) -> float:
+    """Metres to a thing of known height that is seen between two rows."""
+    return f * height / (bottom - top)
+
+
+def _panoptic(rng: Random) -> tuple:
+    kinds = [rng.choice((3, 4, 6)) for _ in range(6)]  # of the things 1, 2, …
+    codes = [0, 1000, *(1000 * kind + i for i, kind in enumerate(kinds, 1))]
+    return 3, *(tuple(rng.choices(codes, k=5)) for _ in range(4))
+
+
+@cases(
+    "§1.4",
+    {
+        (3, (3001, 3001, 2000), (3002, 3002, 2000)): "Две машины вплотную: различают "
+        "их номера.",
+        (3, (3001, 3001, 2000, 3001, 1000)): "Одна машина видна двумя пятнами.",
+        (6, (3001, 6004), (6002, 6002)): "Счёт номеров один на все классы.",
+        (5, (1000, 3001), (2000, 3002)): "Такого класса на карте нет.",
+        (4, (3001, 3002, 4003), (0, 0, 2000)): "Другие классы не считаются.",
+    },
+    lambda label, *rows: (torch.tensor(rows), label),
+    random_case=_panoptic,
+    mistakes={
+        "Это число пикселей, а нужно число предметов.": lambda panoptic, label: (
+            (panoptic // LABEL_DIVISOR == label).sum().item()
+        ),
+        "Это число всех кодов на карте.": lambda panoptic, _: len(panoptic.unique()),
+    },
+)
+def count_things(panoptic: Tensor, label: int) -> int:
+    """Things of a class on a panoptic map."""
+    return panoptic[panoptic // LABEL_DIVISOR == label].unique().numel()
+
+
+@cases(
+    "§1.5",
+    {
+        (90, 5, 5): "Какой IoU у остальных классов? Они тоже входят в среднее.",
+        (5, 30, 5): "Самый частый класс — не обязательно нулевой.",
+        (25, 25, 25, 25): "Найдите пересечение и объединение для класса, который дала "
+        "сеть.",
+        (7,): "Класс один, ответ верен всюду.",
+    },
+    lambda *pixels: (list(pixels),),
+    random_case=lambda rng: tuple(
+        rng.randint(1, 900) for _ in range(rng.randint(2, 9))
+    ),
+    mistakes={
+        "Это доля верных пикселей, а mIoU усредняет по классам.": lambda pixels: (
+            max(pixels) / sum(pixels)
+        ),
+        "Для класса, который дала сеть, объединение — вся карта.": lambda pixels: (
+            1 / len(pixels)
+        ),
+    },
+)
+def lazy_miou(pixels: list[int]) -> float:
+    """Mean IoU of the answer that is the commonest class everywhere."""
+    return max(pixels) / sum(pixels) / len(pixels)
+
+
+@cases(
+    "§1.6",
+    {
+        (20.0,): "Логарифм в (7) десятичный, а под ним — квадрат ошибки.",
+        (0.0,): "PSNR не изменился, ошибка тоже.",
+        (6.0,): "Запишите разность двух PSNR: какое отношение стоит под логарифмом?",
+        (-3.0,): "Стало хуже: ошибка выросла.",
+    },
+    random_case=lambda rng: (rng.uniform(-12, 12),),
+    mistakes={
+        "Это отношение средних квадратов, а нужно — их корней.": lambda gain: (
+            10 ** (gain / 10)
+        ),
+        "Чем больше PSNR, тем меньше ошибка: проверьте знак.": lambda gain: (
+            10 ** (-gain / 20)
+        ),
+    },
+    atol=1e-5,
+)
+def times_closer(gain: float) -> float:
+    """How many times the root mean square error has become smaller."""
+    return 10 ** (gain / 20)
+
+
+def _points(rng: Random, count: int) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(rng.gauss(0, 1) for _ in range(3)) for _ in range(count))
+
+
+@cases(
+    "§1.7",
+    {
+        (6.0, ((3, 4),), ((0, 0),)): "Расстояние между этими точками — пять.",
+        (2.0, ((0, 0), (3, 4), (10, 0)), ((0, 1), (3, 1))): "Для каждой придуманной "
+        "картинки ищут ближайшую обучающую.",
+        (6.0, ((0, 0), (3, 4), (10, 0)), ((0, 1), (3, 1))): "Картинка — копия, даже "
+        "если от неё близка лишь одна обучающая.",
+        (1.0, ((5, 5), (5, 5), (5, 5), (0, 0)), ((5, 5),)): "Считают придуманные "
+        "картинки: одинаковые — каждую.",
+        (0.5, ((1, 2), (2, 1)), ((3, 3), (0, 0), (9, 9))): "Ни одной копии.",
+    },
+    lambda limit, pictures, known: (
+        *(torch.tensor(x, dtype=torch.get_default_dtype()) for x in (pictures, known)),
+        limit,
+    ),
+    random_case=lambda rng: (
+        rng.uniform(0.8, 1.6),
+        _points(rng, 9),
+        _points(rng, rng.randint(3, 6)),
+    ),
+    mistakes={
+        "Это доля близких пар, а нужна доля картинок.": lambda pictures, known, limit: (
+            (torch.cdist(pictures, known) < limit).double().mean().item()
+        ),
+        "Это доля обучающих картинок, а нужна — придуманных.": (
+            lambda pictures, known, limit: share_of_copies(known, pictures, limit)
+        ),
+        "Это число копий, а нужна их доля.": lambda pictures, known, limit: (
+            len(pictures) * share_of_copies(pictures, known, limit)
+        ),
+    },
+)
+def share_of_copies(pictures: Tensor, known: Tensor, limit: float) -> float:
+    """Share of pictures that are closer than the limit to a known one."""
+    return (torch.cdist(pictures, known).amin(1) < limit).double().mean().item()
+
+
+def _labels(rng: Random) -> tuple:
+    n = rng.randint(9, 15)
+    return tuple(tuple(rng.choices(range(4), (5, 2, 2, 1), k=n)) for _ in range(2))
+
+
+@cases(
+    "§1.8",
+    {
+        ((0, 1, 2, 2), (0, 1, 2, 2)): "Модель не ошиблась; а сколько верных у "
+        "соперника?",
+        ((2, 2, 2, 2, 0, 1), (2, 1, 0, 1, 0, 1)): "Самый частый класс ищут среди "
+        "верных ответов.",
+        ((0, 0, 0, 0), (0, 0, 1, 2)): "Модель отвечает так же, как соперник.",
+        ((1, 1, 0), (0, 0, 1)): "Соперник бывает и лучше модели.",
+        ((5, 3, 3, 9), (5, 5, 3, 9)): "Номера классов — любые.",
+    },
+    lambda predicted, true: (torch.tensor(predicted), torch.tensor(true)),
+    random_case=_labels,
+    mistakes={
+        "Соперник угадывает не 1/K, а долю самого частого класса.": (
+            lambda predicted, true: (
+                (predicted == true).double().mean() - 1 / len(true.unique())
+            ).item()
+        ),
+    },
+)
+def above_commonest(predicted: Tensor, true: Tensor) -> float:
+    """Accuracy above that of the commonest class."""
+    common = true.unique(return_counts=True)[1].max() / len(true)
+    return ((predicted == true).double().mean() - common).item()
+
+
+# --- exercises ------------------------------------------------------------------------
+
 
 def _random_masks(n: int, height: int, width: int, seed: int) -> Tensor:
     generator = torch.Generator().manual_seed(seed)

@@ -18,6 +18,215 @@ from lecture_utils.exercises.cases import (
 )
 from lecture_utils.exercises.expect import SILENT, call, case, convolve, expect
 
+# --- warm-ups -------------------------------------------------------------------------
+
+
+@cases(
+    "§2.1",
+    {
+        (3, 0, 0): "Без сдвига вес стоит в центре: там a = b = 0.",
+        (3, 0, 1): "Откуда берётся значение, которое пришло в точку (i, j)?",
+        (3, -1, 0): "Первый индекс ядра — строка, второй — столбец.",
+        (5, 2, -1): "У ядра 5×5 индексы a и b идут от −2 до 2.",
+        (1, 0, 0): "Ядро 1×1 двигать не умеет.",
+    },
+    random_case=lambda rng: (
+        k := rng.randrange(5, 12, 2),
+        rng.randint(-(k // 2), k // 2),
+        rng.randint(-(k // 2), k // 2),
+    ),
+    mistakes={
+        "Карта ушла в обратную сторону.": lambda k, down, right: shift_kernel(
+            k, -down, -right
+        ),
+        "Перепутаны строки и столбцы.": lambda k, down, right: shift_kernel(
+            k, right, down
+        ),
+    },
+)
+def shift_kernel(k: int, down: int, right: int) -> Tensor:
+    """Kernel of a convolution that moves a map."""
+    kernel = torch.zeros(k, k)
+    kernel[k // 2 - down, k // 2 - right] = 1
+    return kernel
+
+
+@cases(
+    "§2.2",
+    {
+        (5, 3): "На сколько пикселей расширяет поле одна свёртка?",
+        (7, 3): "На сколько пикселей расширяет поле одна свёртка?",
+        (8, 3): "Трёх свёрток мало: поле должно быть не меньше.",
+        (1, 5): "Один пиксель виден и без свёрток.",
+        (224, 3): "Поле растёт с каждой свёрткой на одно и то же число пикселей.",
+        (20, 4): "Ядро бывает и чётным: прирост поля — не k // 2.",
+        (6, 2): "Каждая свёртка 2×2 добавляет один пиксель.",
+    },
+    random_case=lambda rng: (rng.randint(1, 500), rng.randint(2, 9)),
+    mistakes={
+        "Поле вышло меньше нужного: округлять надо вверх.": lambda field, k: (
+            (field - 1) // (k - 1)
+        ),
+    },
+)
+def enough_convs(field: int, k: int) -> int:
+    """Convolutions of stride 1 whose receptive field is at least this."""
+    return -(-(field - 1) // (k - 1))
+
+
+@cases(
+    "§2.3",
+    {
+        ((0.02, 0.03, 0.04), (0.05, 0.07, 0.06)): "Что на что делят? Размах — максимум "
+        "минус минимум.",
+        ((0.08, 0.05, 0.06), (0.02, 0.04, 0.03)): "Делят на больший размах; порядок "
+        "запусков безразличен.",
+        ((0.1, 0.12), (0.3, 0.1, 0.2, 0.4)): "Больший размах бывает у любой из "
+        "сетей, а запусков — не поровну.",
+        ((0.2, 0.4), (0.3, 0.3)): "Средние равны.",
+    },
+    lambda *errors: tuple(map(list, errors)),
+    random_case=lambda rng: tuple(
+        tuple(rng.uniform(0.01, 0.2) for _ in range(rng.randint(3, 6)))
+        for _ in range(2)
+    ),
+    mistakes={
+        "Разность средних берут по модулю.": lambda a, b: -beyond_spread(a, b),
+    },
+    atol=1e-4,
+)
+def beyond_spread(a: list[float], b: list[float]) -> float:
+    """Difference of two means in units of the larger range."""
+    spread = max(max(a) - min(a), max(b) - min(b))
+    return abs(sum(a) / len(a) - sum(b) / len(b)) / spread
+
+
+@cases(
+    "§2.4",
+    {
+        (1, 224): "Сколько каналов на первой стадии и сколько пулингов уже было?",
+        (3, 96): "Каждый из трёх пулингов делит сторону пополам.",
+        (5, 224): "На пятой стадии каналов столько же, сколько на четвёртой.",
+        (3, 100): "Сторона 25 после пулинга станет 12.",
+        (2, 50): "Сторона 25 после пулинга станет 12.",
+    },
+    random_case=lambda rng: (rng.randint(1, 5), rng.randint(64, 500)),
+    mistakes={
+        "Пулинг стоит и в конце этой стадии.": lambda stage, size: (
+            4 * map_numbers(stage, size)
+        ),
+        "Карта двумерная: чисел в ней — сторона в квадрате.": lambda stage, size: (
+            map_numbers(stage, size) // (size // 2**stage)
+        ),
+    },
+)
+def map_numbers(stage: int, size: int) -> int:
+    """Numbers in the map after a stage of VGG with its pooling."""
+    return (64, 128, 256, 512, 512)[stage - 1] * (size // 2**stage) ** 2
+
+
+@cases(
+    "§2.5",
+    {
+        (1000, 10, 20): "Сколько байтов занимают веса, а сколько — одна картинка?",
+        (131, 1, 10): "Неполная картинка не в счёт.",
+        (132, 1, 10): "Память занята вся, до последнего байта.",
+        (6_000_000_000, 15_000_000, 138_357_544): "Веса не зависят от размера пакета.",
+        (100, 3, 10): "Не помещаются и веса: картинок нуль.",
+    },
+    random_case=lambda rng: (
+        rng.randint(10**6, 10**7),
+        rng.randint(1, 10**4),
+        rng.randint(1, 10**5),
+    ),
+    mistakes={
+        "Память дана в байтах, а карты и веса — в числах.": (
+            lambda memory, maps, weights: max(0, (memory - 3 * weights) // maps)
+        ),
+        "Веса хранят в трёх экземплярах.": lambda memory, maps, weights: max(
+            0, (memory - 4 * weights) // (4 * maps)
+        ),
+    },
+)
+def largest_batch(memory: int, maps: int, weights: int) -> int:
+    """Pictures whose float32 maps fit beside three copies of the weights."""
+    return max(0, (memory - 12 * weights) // (4 * maps))
+
+
+@cases(
+    "§2.6",
+    {
+        (2, 3, 1, 1): "В карте одна точка: среднее — она сама. Смещение в разность не "
+        "входит.",
+        (4, 3, 7, 7): "Изменилась одна точка из 49. Как изменилось среднее?",
+        (3, 3, 2, 5): "Карта не квадратная, W — матрица (K, C).",
+    },
+    lambda K, C, H, W, seed=0: (
+        random(K, C, seed=seed),
+        random(C, seed=seed + 1),
+        H,
+        W,
+    ),
+    random_case=lambda rng: (
+        *(rng.randint(2, 8) for _ in range(4)),
+        rng.randrange(1000),
+    ),
+)
+def logits_change(weight: Tensor, delta: Tensor, H: int, W: int) -> Tensor:
+    """Change of the logits when one point of the map before the mean changes."""
+    return weight @ delta / (H * W)
+
+
+@cases(
+    "§2.7",
+    {
+        ((0, 3, 1),): "Масштаб один: это обычный ответ сети.",
+        ((4, 5, 0), (9, 1, 0), (0, 5, 4)): "Сначала softmax, потом среднее: один очень "
+        "уверенный ответ не должен перевесить два.",
+        ((2, 1, 0), (2, 1, 0), (0, 9, 0)): "Усредняют вероятности, а не голоса: "
+        "уверенность тоже важна.",
+        ((3, 0, 2, 0), (0, 3, 2.5, 0)): "Softmax берут по классам, среднее — по "
+        "масштабам.",
+    },
+    lambda *rows: (torch.tensor(rows, dtype=torch.get_default_dtype()),),
+    random_case=lambda rng: tuple(
+        tuple(rng.gauss(0, 3) for _ in range(5)) for _ in range(rng.randint(3, 6))
+    ),
+)
+def averaged_answer(logits: Tensor) -> int:
+    """Class that is the likeliest on average over scales."""
+    return int(logits.softmax(1).mean(0).argmax())
+
+
+@cases(
+    "§2.8",
+    {
+        (46.5, 86.5): "Сколько процентов ошибок было и сколько стало?",
+        (82.4, 89.3): "Делят на то, что было до замены.",
+        (0.0, 25.0): "Сначала ошибками были все ответы.",
+        (50.0, 100.0): "Ошибок не осталось.",
+        (90.0, 80.0): "Ошибок стало больше: ответ отрицателен.",
+    },
+    random_case=lambda rng: (rng.uniform(20, 80), rng.uniform(20, 100)),
+    mistakes={
+        "Это доля оставшихся ошибок, а нужна доля исчезнувших.": lambda before, after: (
+            (100 - after) / (100 - before)
+        ),
+        "Делите на ошибки, а не на точность.": lambda before, after: (
+            (after - before) / (before or 1)
+        ),
+        "Это доля от всех примеров, а нужна доля от ошибок.": lambda before, after: (
+            (after - before) / 100
+        ),
+    },
+)
+def errors_removed(before: float, after: float) -> float:
+    """Share of the errors that a rise of accuracy, in percent, removes."""
+    return (after - before) / (100 - before)
+
+
+# --- exercises ------------------------------------------------------------------------
+
 
 @cases(
     "02.1",

@@ -10,6 +10,247 @@ from torchvision.ops import SqueezeExcitation
 
 from tests.answers import right, wrong
 
+# --- §6.1 -----------------------------------------------------------------------------
+
+right(
+    "§6.1",
+    by_letters=lambda x, what, where: torch.einsum("bchw,bc,bhw->bchw", x, what, where),
+    by_shapes=lambda x, what, where: (
+        x * what.view(*what.shape, 1, 1) * where.unsqueeze(1)
+    ),
+)
+wrong(
+    "§6.1",
+    as_they_are=lambda x, what, where: x * what * where,
+    what_along_the_map=lambda x, what, where: x * what * where[:, None],
+    where_over_examples=lambda x, what, where: x * what[..., None, None] * where,
+    where_over_channels=lambda x, what, where: (
+        x * what[..., None, None] * where[:, :, None]
+    ),
+    where_turned=lambda x, what, where: (
+        x * what[..., None, None] * where.transpose(1, 2)[:, None]
+    ),
+    what_only=lambda x, what, where: x * what[..., None, None],
+    where_only=lambda x, what, where: x * where[:, None],
+    added=lambda x, what, where: x * (what[..., None, None] + where[:, None]),
+    averaged=lambda x, what, where: x * (what[..., None, None] + where[:, None]) / 2,
+    gates_alone=lambda x, what, where: what[..., None, None] * where[:, None],
+    of_the_first_example=lambda x, what, where: (
+        x * what[:1, :, None, None] * where[:1, None]
+    ),
+    with_sigmoids=lambda x, what, where: (
+        x * what.sigmoid()[..., None, None] * where.sigmoid()[:, None]
+    ),
+)
+
+# --- §6.2 -----------------------------------------------------------------------------
+
+
+def _logit(g):
+    return math.log(g / (1 - g))
+
+
+def _sigmoid(s):
+    return 1 / (1 + math.exp(-s))
+
+
+right(
+    "§6.2",
+    by_logit=lambda g, k: torch.sigmoid(k * torch.logit(torch.tensor(g))),
+    by_odds=lambda g, k: 1 / (1 + ((1 - g) / g) ** k),
+)
+wrong(
+    "§6.2",
+    times=lambda g, k: k * g,
+    times_and_cut=lambda g, k: min(k * g, 1.0),
+    unchanged=lambda g, k: g,
+    both_terms=lambda g, k: _sigmoid(2 * k * _logit(g)),
+    divided=lambda g, k: _sigmoid(_logit(g) / k),
+    added=lambda g, k: _sigmoid(_logit(g) + k),
+    logarithm_added=lambda g, k: _sigmoid(_logit(g) + math.log(k)),
+    squared=lambda g, k: _sigmoid(k * k * _logit(g)),
+    sigmoid_twice=lambda g, k: _sigmoid(k * g),
+    power=lambda g, k: g**k,
+    logit_only=lambda g, k: k * _logit(g),
+    decimal=lambda g, k: _sigmoid(k * math.log10(g / (1 - g))),
+    other_sign=lambda g, k: _sigmoid(-k * _logit(g)),
+    with_relu=lambda g, k: _sigmoid(max(k * _logit(g), 0.0)),
+    of_logarithm=lambda g, k: _sigmoid(k * math.log(g)),
+)
+
+# --- §6.3 -----------------------------------------------------------------------------
+
+
+def _window(i, n, before=3, after=3):
+    """Places of one axis that a window around place i covers."""
+    return len([at for at in range(n) if i - before <= at <= i + after])
+
+
+right(
+    "§6.3",
+    counted=lambda i, j, H, W: _window(i, H) * _window(j, W),
+    by_slices=lambda i, j, H, W: torch.ones(H, W)[
+        max(i - 3, 0) : i + 4, max(j - 3, 0) : j + 4
+    ].sum(),
+)
+wrong(
+    "§6.3",
+    always_49=lambda i, j, H, W: 49,
+    whole_map=lambda i, j, H, W: H * W,
+    at_most_the_map=lambda i, j, H, W: min(7, H) * min(7, W),
+    sides_swapped=lambda i, j, H, W: _window(i, W) * _window(j, H),
+    places_swapped=lambda i, j, H, W: _window(j, H) * _window(i, W),
+    window_of_6=lambda i, j, H, W: _window(i, H, 3, 2) * _window(j, W, 3, 2),
+    from_one=lambda i, j, H, W: _window(i - 1, H) * _window(j - 1, W),
+    negative_start=lambda i, j, H, W: torch.ones(H, W)[
+        i - 3 : i + 4, j - 3 : j + 4
+    ].sum(),
+    cut_on_one_side_only=lambda i, j, H, W: min(i + 4, 7) * min(j + 4, 7),
+    summed=lambda i, j, H, W: _window(i, H) + _window(j, W),
+    last_row_lost=lambda i, j, H, W: _window(i, H - 1) * _window(j, W - 1),
+    rows_only=lambda i, j, H, W: _window(i, H),
+    two_maps=lambda i, j, H, W: 2 * _window(i, H) * _window(j, W),
+    valid_ones_only=lambda i, j, H, W: 49 if _window(i, H) * _window(j, W) == 49 else 0,
+)
+
+# --- §6.4 -----------------------------------------------------------------------------
+
+right(
+    "§6.4",
+    by_logit=lambda m: torch.tensor(m).sqrt().logit(),
+    by_exponent=lambda m: -math.log(1 / math.sqrt(m) - 1),
+)
+wrong(
+    "§6.4",
+    one_gate=lambda m: math.log(m / (1 - m)),
+    half_each=lambda m: math.log(m / 2 / (1 - m / 2)),
+    squared=lambda m: math.log(m**2 / (1 - m**2)),
+    other_sign=lambda m: math.log((1 - m**0.5) / m**0.5),
+    logarithm_of_root=lambda m: math.log(m) / 2,
+    decimal=lambda m: math.log10(m**0.5 / (1 - m**0.5)),
+    binary=lambda m: math.log2(m**0.5 / (1 - m**0.5)),
+    sigmoid_itself=lambda m: 1 / (1 + math.exp(-(m**0.5))),
+    halved=lambda m: math.log(m / (1 - m)) / 2,
+    root_not_below=lambda m: math.log(m**0.5 / (1 - m)),
+    from_a_quarter=lambda m: math.log(4 * m),
+    difference=lambda m: m - 1 / 4,
+)
+
+# --- §6.5 -----------------------------------------------------------------------------
+
+right(
+    "§6.5",
+    both_gates_apart=lambda stages: (
+        sum(n * C * s * s for C, s, n in stages)
+        + sum(n * C * s * s for C, s, n in stages)
+    ),
+    by_product=lambda stages: 2 * sum(C * s**2 * n for C, s, n in stages),
+)
+wrong(
+    "§6.5",
+    one_gate=lambda stages: sum(C * s * s * n for C, s, n in stages),
+    side_for_area=lambda stages: sum(2 * C * s * n for C, s, n in stages),
+    without_blocks=lambda stages: sum(2 * C * s * s for C, s, n in stages),
+    numbers_of_the_gates=lambda stages: sum((C + s * s) * n for C, s, n in stages),
+    gates_times=lambda stages: sum((C * s * s) ** 2 * n for C, s, n in stages),
+    first_stage=lambda stages: math.prod(stages[0]) * stages[0][1] * 2,
+    what_once_a_channel=lambda stages: sum((C + C * s * s) * n for C, s, n in stages),
+    where_once_a_place=lambda stages: sum(
+        (C * s * s + s * s) * n for C, s, n in stages
+    ),
+    with_additions=lambda stages: sum(3 * C * s * s * n for C, s, n in stages),
+    order_of_three=lambda stages: sum(2 * n * n * C * s for C, s, n in stages),
+    multiplied=lambda stages: 2 * math.prod(C * s * s * n for C, s, n in stages),
+)
+
+# --- §6.6 -----------------------------------------------------------------------------
+
+
+@right("§6.6")
+def rho_on_a_map(inside, outside, share):
+    """As many places as the share needs, by formula (7)."""
+    gate = torch.tensor([share * inside, (1 - share) * outside])
+    return gate[0] / gate.sum() / share
+
+
+right("§6.6", by_ratio=lambda a, b, share: 1 / (share + (1 - share) * b / a))
+wrong(
+    "§6.6",
+    ratio=lambda a, b, share: a / b,
+    not_by_area=lambda a, b, share: share * a / (share * a + (1 - share) * b),
+    as_if_half=lambda a, b, share: 2 * a / (a + b),
+    shares_swapped=lambda a, b, share: a / ((1 - share) * a + share * b),
+    of_background=lambda a, b, share: b / (share * a + (1 - share) * b),
+    upside_down=lambda a, b, share: (share * a + (1 - share) * b) / a,
+    all_outside=lambda a, b, share: a / (share * a + b),
+    odds=lambda a, b, share: share * a / ((1 - share) * b),
+    share_of_sum=lambda a, b, share: a / (a + b) / share,
+    difference=lambda a, b, share: a - b,
+    by_area_of_background=lambda a, b, share: (
+        share * a / (share * a + (1 - share) * b) / (1 - share)
+    ),
+)
+
+# --- §6.7 -----------------------------------------------------------------------------
+
+
+@right("§6.7")
+def pictures_by_search(p, gain):
+    n = 1
+    while gain < 2 * 2**0.5 * (p * (1 - p) / n) ** 0.5:
+        n += 1
+    return n
+
+
+right(
+    "§6.7",
+    by_error=lambda p, gain: (
+        math.floor((2 * 2**0.5 * math.sqrt(p - p * p) / gain) ** 2) + 1
+    ),
+)
+wrong(
+    "§6.7",
+    rounded_down=lambda p, gain: int(8 * p * (1 - p) / gain**2),
+    not_rounded=lambda p, gain: 8 * p * (1 - p) / gain**2,
+    rounded=lambda p, gain: round(8 * p * (1 - p) / gain**2),
+    one_error=lambda p, gain: math.ceil(2 * p * (1 - p) / gain**2),
+    without_root_of_two=lambda p, gain: math.ceil(4 * p * (1 - p) / gain**2),
+    two_for_root=lambda p, gain: math.ceil(16 * p * (1 - p) / gain**2),
+    gain_not_squared=lambda p, gain: math.ceil(8 * p * (1 - p) / gain),
+    root_left=lambda p, gain: math.ceil(8 * (p * (1 - p)) ** 0.5 / gain**2),
+    p_only=lambda p, gain: math.ceil(8 * p / gain**2),
+    in_points=lambda p, gain: math.ceil(8 * p * (1 - p) / (100 * gain) ** 2),
+    of_the_better_net=lambda p, gain: math.ceil(
+        8 * (p + gain) * (1 - p - gain) / gain**2
+    ),
+    of_both_nets=lambda p, gain: 2 * math.ceil(8 * p * (1 - p) / gain**2),
+    at_worst=lambda p, gain: math.ceil(2 / gain**2),
+)
+
+# --- §6.8 -----------------------------------------------------------------------------
+
+right(
+    "§6.8",
+    listed=lambda a, b, d: len({i * d + j for i in range(b) for j in range(a)}),
+    by_cases=lambda a, b, d: a * b if a < d else (b - 1) * d + a,
+)
+wrong(
+    "§6.8",
+    span=lambda a, b, d: (b - 1) * d + a,
+    every_number=lambda a, b, d: a * b,
+    sum_of_sides=lambda a, b, d: a + b,
+    dilated_only=lambda a, b, d: (b - 1) * d + 1,
+    one_less=lambda a, b, d: (b - 1) * min(a, d) + a - 1,
+    tiles=lambda a, b, d: b * min(a, d),
+    tiles_of_d=lambda a, b, d: b * d,
+    by_recipe=lambda a, b, d: (b - 1) * d + 2 * d - 1,
+    holes=lambda a, b, d: (b - 1) * max(d - a, 0),
+    not_dilated=lambda a, b, d: a + b - 1,
+    one_hole_for_all=lambda a, b, d: (b - 1) * d + a - max(d - a, 0),
+    square=lambda a, b, d: ((b - 1) * min(a, d) + a) ** 2,
+    dilates_the_first=lambda a, b, d: (a - 1) * min(b, d) + b,
+)
+
 # --- 06.1 -----------------------------------------------------------------------------
 
 
@@ -83,203 +324,251 @@ wrong(
 # --- 06.2 -----------------------------------------------------------------------------
 
 
-def _mlp(s, W0, W1):
-    return torch.relu(s @ W0.T) @ W1.T
-
-
-def _pooled(x):
-    return x.mean((2, 3)), x.amax((2, 3))
+@right("06.2")
+def pool_by_masks(x, valid, *, mask=None, total=None, low=-math.inf):
+    """The right means and maxima, or those with a single named mistake."""
+    valid = (mask(valid) if mask else valid)[:, None]
+    count = total(x, valid) if total else valid.sum((2, 3))
+    means = x.masked_fill(~valid, 0).sum((2, 3)) / count
+    return torch.stack([means, x.masked_fill(~valid, low).amax((2, 3))])
 
 
 @right("06.2")
-def channel_by_matrices(x, W0, W1, mlp=_mlp, pool=_pooled, gate=torch.sigmoid):
-    """The right gate, or one with a single named mistake."""
-    return gate(sum(mlp(s, W0, W1) for s in pool(x)))[..., None, None]
+def pool_by_loops(x, valid):
+    result = x.new_zeros(2, *x.shape[:2])
+    for b, example in enumerate(x):
+        for c, channel in enumerate(example):
+            numbers = channel[valid[b]]
+            result[0, b, c], result[1, b, c] = numbers.mean(), numbers.max()
+    return result
 
 
-@right("06.2")
-def channel_by_convolutions(x, W0, W1):
-    W0, W1 = W0[..., None, None], W1[..., None, None]
-    pooled = (F.adaptive_avg_pool2d(x, 1), F.adaptive_max_pool2d(x, 1))
-    return sum(F.conv2d(F.relu(F.conv2d(p, W0)), W1) for p in pooled).sigmoid()
-
-
-wrong(
+right(
     "06.2",
-    without_max=partial(channel_by_matrices, pool=lambda x: [x.mean((2, 3))]),
-    of_two_means=partial(channel_by_matrices, pool=lambda x: [x.mean((2, 3))] * 2),
-    sum_before_mlp=partial(channel_by_matrices, pool=lambda x: [sum(_pooled(x))]),
-    without_relu=partial(channel_by_matrices, mlp=lambda s, W0, W1: s @ W0.T @ W1.T),
-    relu_before_w0=partial(
-        channel_by_matrices, mlp=lambda s, W0, W1: s.relu() @ W0.T @ W1.T
+    by_nan=lambda x, valid: torch.stack(
+        [
+            x.masked_fill(~valid[:, None], math.nan).nanmean((2, 3)),
+            x.masked_fill(~valid[:, None], x.min() - 1).amax((2, 3)),
+        ]
     ),
-    two_sigmoids=partial(
-        channel_by_matrices, mlp=lambda *given: _mlp(*given).sigmoid(), gate=torch.clone
-    ),
-    without_sigmoid=partial(channel_by_matrices, gate=torch.clone),
-    of_wrong_shape=lambda *given: channel_by_matrices(*given)[..., 0, 0],
 )
-
-
-def _changed(**change):
-    return partial(channel_by_matrices, **change)
-
-
 wrong(
     "06.2",
-    averaged=_changed(gate=lambda s: torch.sigmoid(s / 2)),
-    of_maximum_only=_changed(pool=lambda x: [x.amax((2, 3))]),
-    of_two_maxima=_changed(pool=lambda x: [x.amax((2, 3))] * 2),
-    of_minimum=_changed(pool=lambda x: (x.mean((2, 3)), x.amin((2, 3)))),
-    of_sums=_changed(pool=lambda x: (x.sum((2, 3)), x.amax((2, 3)))),
-    of_absolute_maximum=_changed(pool=lambda x: (x.mean((2, 3)), x.abs().amax((2, 3)))),
-    of_row_maxima=_changed(pool=lambda x: (x.mean((2, 3)), x.amax(2).mean(2))),
-    over_the_batch=_changed(
-        pool=lambda x: [s.mean(0, True).expand(len(x), -1) for s in _pooled(x)]
+    as_if_all_were_real=lambda x, valid: torch.stack([x.mean((2, 3)), x.amax((2, 3))]),
+    zeros_in_the_maximum=partial(pool_by_masks, low=0.0),
+    divided_by_all=partial(pool_by_masks, total=lambda x, valid: x[0, 0].numel()),
+    divided_by_the_batch=partial(pool_by_masks, total=lambda x, valid: valid.sum()),
+    divided_by_the_mean_count=partial(
+        pool_by_masks, total=lambda x, valid: valid.sum() / len(x)
     ),
-    of_spread=_changed(pool=lambda x: (x.mean((2, 3)), x.std((2, 3)))),
-    softmax=_changed(gate=lambda s: s.softmax(1)),
-    tanh=_changed(gate=torch.tanh),
-    hard=_changed(gate=F.hardsigmoid),
-    relu_at_the_end=_changed(mlp=lambda *given: _mlp(*given).relu()),
-    relu_after_the_sum=_changed(gate=lambda s: s.relu().sigmoid()),
-    gelu=_changed(mlp=lambda s, W0, W1: F.gelu(s @ W0.T) @ W1.T),
-    product_of_gates=lambda x, W0, W1: torch.stack(
-        [_mlp(s, W0, W1).sigmoid() for s in _pooled(x)]
-    ).prod(0)[..., None, None],
-    larger_of_both=lambda x, W0, W1: torch.maximum(
-        *(_mlp(s, W0, W1) for s in _pooled(x))
-    ).sigmoid()[..., None, None],
-    multiplied=lambda x, *given: x * channel_by_matrices(x, *given),
+    sums=partial(pool_by_masks, total=lambda x, valid: 1),
+    with_channels=partial(
+        pool_by_masks, total=lambda x, valid: valid.sum((2, 3)) * x.shape[1]
+    ),
+    inverted=partial(pool_by_masks, mask=torch.logical_not),
+    of_first_example=partial(
+        pool_by_masks, mask=lambda valid: valid[:1].expand_as(valid)
+    ),
+    where_all_are_real=partial(
+        pool_by_masks, mask=lambda valid: valid.all(0, True).expand_as(valid)
+    ),
+    turned=partial(pool_by_masks, mask=lambda valid: valid.mT),
+    boxes=partial(
+        pool_by_masks, mask=lambda valid: valid.any(1, True) & valid.any(2, True)
+    ),
+    multiplied=lambda x, valid: torch.stack(
+        [
+            (x * valid[:, None]).mean((2, 3)),
+            (x * valid[:, None]).amax((2, 3)),
+        ]
+    ),
+    maximum_first=lambda x, valid: pool_by_masks(x, valid).flip(0),
+    absolute=lambda x, valid: pool_by_masks(x.abs(), valid),
+    one_number=lambda x, valid: pool_by_masks(x, valid).mean(2),
+    pair=lambda x, valid: tuple(pool_by_masks(x, valid)),
+    together=lambda x, valid: pool_by_masks(x, valid).sum(0),
+    examples_first=lambda x, valid: pool_by_masks(x, valid).transpose(0, 1),
+    with_axes=lambda x, valid: pool_by_masks(x, valid)[..., None, None],
+    mask_along_channels=lambda x, valid: pool_by_masks(
+        x, valid if len(x) != x.shape[1] else valid.roll(1, 0)
+    ),
 )
 
 
 # --- 06.3 -----------------------------------------------------------------------------
 
 
-@right("06.3")
-def spatial_by_cat(x, weight, second=torch.amax, padding="same", gate=torch.sigmoid):
-    """The right gate, or one with a single named mistake."""
+def _gate(x, weight, second=torch.amax, padding="same"):
     s = torch.cat([x.mean(1, keepdim=True), second(x, 1, keepdim=True)], 1)
-    return gate(F.conv2d(s, weight, padding=padding))
+    return torch.sigmoid(F.conv2d(s, weight, padding=padding))
 
 
 @right("06.3")
-def spatial_by_two_convolutions(x, weight):
-    s = F.conv2d(x.mean(1, True), weight[:, :1], padding="same")
-    return torch.sigmoid(s + F.conv2d(x.amax(1, True), weight[:, 1:], padding="same"))
+def groups_as_examples(x, weight, groups, *, gate=_gate):
+    """The right map, or one with a single named mistake."""
+    B, C, H, W = x.shape
+    y = x.view(B * groups, C // groups, H, W)
+    return (y * gate(y, weight)).view_as(x)
+
+
+@right("06.3")
+def groups_by_one_convolution(x, weight, groups):
+    y = x.unflatten(1, (groups, -1))  # (B, groups, C / groups, H, W)
+    s = torch.stack([y.mean(2), y.amax(2)], 2).flatten(1, 2)
+    kernels = weight.repeat(groups, 1, 1, 1)
+    s = F.conv2d(s, kernels, padding=weight.shape[-1] // 2, groups=groups)
+    return (y * s.sigmoid()[:, :, None]).flatten(1, 2)
+
+
+@right("06.3")
+def groups_in_turn(x, weight, groups):
+    size = x.shape[1] // groups
+    return torch.cat([part * _gate(part, weight) for part in x.split(size, 1)], 1)
+
+
+def _shuffled(x, groups):
+    """Channels of a group stand `groups` apart."""
+    return x.unflatten(1, (-1, groups)).transpose(1, 2).flatten(1, 2)
 
 
 wrong(
     "06.3",
-    without_padding=partial(spatial_by_cat, padding=0),
-    padding_of_7=partial(spatial_by_cat, padding=3),
-    without_sigmoid=partial(spatial_by_cat, gate=torch.clone),
-    of_two_means=partial(spatial_by_cat, second=torch.mean),
-    in_other_order=lambda x, weight: spatial_by_cat(x, weight.flip(1)),
-    multiplied=lambda x, weight: spatial_by_cat(x, weight) * x,
-)
-
-
-def _spatial(change, gate=torch.sigmoid):
-    """The gate of another pair of maps."""
-
-    def answer(x, weight):
-        return gate(F.conv2d(torch.cat(change(x), 1), weight, padding="same"))
-
-    return answer
-
-
-wrong(
-    "06.3",
-    of_sums=_spatial(lambda x: [x.sum(1, True), x.amax(1, True)]),
-    of_minimum=partial(spatial_by_cat, second=torch.amin),
-    of_absolute_maximum=_spatial(lambda x: [x.mean(1, True), x.abs().amax(1, True)]),
-    of_two_maxima=_spatial(lambda x: [x.amax(1, True)] * 2),
-    of_median=_spatial(lambda x: [x.median(1, True).values, x.amax(1, True)]),
-    over_the_batch=_spatial(
-        lambda x: [
-            s.mean(0, True).expand(len(x), -1, -1, -1)
-            for s in (x.mean(1, True), x.amax(1, True))
-        ]
+    one_gate=lambda x, weight, groups: x * _gate(x, weight),
+    groups_of_that_size=lambda x, weight, groups: torch.cat(
+        [part * _gate(part, weight) for part in x.split(groups, 1)], 1
     ),
-    true_convolution=lambda x, weight: spatial_by_cat(x, weight.flip(2, 3)),
-    turned=lambda x, weight: spatial_by_cat(x, weight.transpose(2, 3)),
-    one_kernel=lambda x, weight: spatial_by_cat(x, weight[:, :1].expand(-1, 2, -1, -1)),
-    padded_by_edge=lambda x, weight: torch.sigmoid(
-        F.conv2d(
-            F.pad(
-                torch.cat([x.mean(1, True), x.amax(1, True)], 1),
-                [weight.shape[-1] // 2] * 4,
-                mode="replicate",
-            ),
-            weight,
-        )
+    every_nth_channel=lambda x, weight, groups: _shuffled(
+        groups_as_examples(_shuffled(x, groups), weight, groups), x.shape[1] // groups
     ),
-    padded_too_much=lambda x, weight: spatial_by_cat(
-        x, weight, padding=weight.shape[-1] // 2 + 1
-    )[..., 1:-1, 1:-1].roll(1, 3),
-    without_channel=lambda *given: spatial_by_cat(*given)[:, 0],
-    softmax=partial(spatial_by_cat, gate=lambda s: s.flatten(2).softmax(2).view_as(s)),
-    relu_before=partial(spatial_by_cat, gate=lambda s: s.relu().sigmoid()),
-    tanh=partial(spatial_by_cat, gate=torch.tanh),
-    averaged_gates=lambda x, weight: (
-        (
-            F.conv2d(x.mean(1, True), weight[:, :1], padding="same").sigmoid()
-            + F.conv2d(x.amax(1, True), weight[:, 1:], padding="same").sigmoid()
-        )
-        / 2
+    shuffled_only_in=lambda x, weight, groups: groups_as_examples(
+        _shuffled(x, groups), weight, groups
     ),
-    of_positive=lambda x, weight: spatial_by_cat(x.relu(), weight),
+    gates_alone=lambda x, weight, groups: groups_as_examples(x, weight, groups) / x,
+    one_gate_a_group=lambda x, weight, groups: (
+        groups_as_examples(x, weight, groups) / x
+    )[:, :: x.shape[1] // groups],
+    gate_of_first_group=lambda x, weight, groups: (
+        x * _gate(x.chunk(groups, 1)[0], weight)
+    ),
+    mean_of_gates=lambda x, weight, groups: (
+        x * sum(_gate(part, weight) for part in x.chunk(groups, 1)) / groups
+    ),
+    summed=lambda x, weight, groups: sum(
+        part * _gate(part, weight) for part in x.chunk(groups, 1)
+    ),
+    product=lambda x, weight, groups: (
+        x * torch.stack([_gate(p, weight) for p in x.chunk(groups, 1)]).prod(0)
+    ),
+    gates_in_other_order=lambda x, weight, groups: torch.cat(
+        [
+            part * _gate(other, weight)
+            for part, other in zip(
+                x.chunk(groups, 1), x.chunk(groups, 1)[::-1], strict=True
+            )
+        ],
+        1,
+    ),
+    left_as_examples=lambda x, weight, groups: groups_as_examples(
+        x, weight, groups
+    ).view(len(x) * groups, -1, *x.shape[2:]),
+    kernel_of_7=partial(
+        groups_as_examples, gate=lambda y, weight: _gate(y, weight, padding=3)
+    ),
+    padding_of_1=partial(
+        groups_as_examples, gate=lambda y, weight: _gate(y, weight, padding=1)
+    ),
+    without_padding=partial(
+        groups_as_examples, gate=lambda y, weight: _gate(y, weight, padding=0)
+    ),
+    of_two_means=partial(
+        groups_as_examples, gate=lambda y, weight: _gate(y, weight, torch.mean)
+    ),
+    of_minimum=partial(
+        groups_as_examples, gate=lambda y, weight: _gate(y, weight, torch.amin)
+    ),
+    other_channel_first=partial(
+        groups_as_examples, gate=lambda y, weight: _gate(y, weight.flip(1))
+    ),
+    true_convolution=partial(
+        groups_as_examples, gate=lambda y, weight: _gate(y, weight.flip(2, 3))
+    ),
+    without_sigmoid=partial(
+        groups_as_examples, gate=lambda y, weight: torch.logit(_gate(y, weight))
+    ),
+    twice=lambda x, weight, groups: groups_as_examples(
+        groups_as_examples(x, weight, groups), weight, groups
+    ),
+    groups_over_the_batch=lambda x, weight, groups: groups_as_examples(
+        x.transpose(0, 1).contiguous(), weight, 1
+    ).transpose(0, 1),
 )
 
 
 # --- 06.4 -----------------------------------------------------------------------------
 
 
-@right("06.4")
-def span_by_formula(K, d):
-    return (math.ceil(K / d) - 1) * d + 2 * d - 1
+def _numbers(K, d):
+    return (2 * d - 1) ** 2 + math.ceil(K / d) ** 2
 
 
 @right("06.4")
-def span_by_response(K, d):
-    near, far = 2 * d - 1, -(-K // d)
-    x = torch.zeros(1, 1, 4 * K + 4 * d)
-    x[..., 2 * K] = 1
-    x = F.conv1d(x, torch.ones(1, 1, near), padding=near)
-    x = F.conv1d(x, torch.ones(1, 1, far), padding=far * d, dilation=d)
-    touched = x.nonzero()[:, 2]
-    return int(touched.max() - touched.min()) + 1
+def dilation_by_search(K, *, count=_numbers, ds=None, better=lambda a, b: a < b):
+    """The right dilation, or one with a single named mistake."""
+    best, least = None, math.inf
+    for d in ds(K) if ds else range(1, K + 1):
+        if better(count(K, d), least):
+            best, least = d, count(K, d)
+    return best
+
+
+@right("06.4")
+def dilation_by_tensor(K):
+    d = torch.arange(1, K + 1)
+    return ((2 * d - 1) ** 2 + ((K + d - 1) // d) ** 2).argmin() + 1
 
 
 wrong(
     "06.4",
-    as_named=lambda K, d: K,
-    for_divisible_kernels=lambda K, d: K + d - 1,
-    rounded_down=lambda K, d: (K // d - 1) * d + 2 * d - 1,
-    of_the_far_part=lambda K, d: (math.ceil(K / d) - 1) * d + 1,
-    without_common_pixel=lambda K, d: span_by_formula(K, d) + 1,
-    without_dilation=lambda K, d: math.ceil(K / d) + 2 * d - 2,
-)
-
-
-wrong(
-    "06.4",
-    rounded_to_multiple=lambda K, d: math.ceil(K / d) * d,
-    rounded=lambda K, d: (round(K / d) - 1) * d + 2 * d - 1,
-    as_fraction=lambda K, d: K - d + 2 * d - 1,
-    sides_added=lambda K, d: 2 * d - 1 + math.ceil(K / d),
-    sides_multiplied=lambda K, d: (2 * d - 1) * math.ceil(K / d),
-    near_part_of_d=lambda K, d: (math.ceil(K / d) - 1) * d + d,
-    near_part_longer=lambda K, d: (math.ceil(K / d) - 1) * d + 2 * d + 1,
-    dilated_by_side=lambda K, d: math.ceil(K / d) * d + 2 * d - 1,
-    dilated_less=lambda K, d: (math.ceil(K / d) - 1) * (d - 1) + 2 * d - 1,
-    of_larger_part=lambda K, d: max((math.ceil(K / d) - 1) * d + 1, 2 * d - 1),
-    not_below=lambda K, d: max(K, span_by_formula(K, d) - 2),
-    rounded_up_for_odd=lambda K, d: span_by_formula(K | 1, d),
-    one_more_than_divided=lambda K, d: (K // d) * d + 2 * d - 1,
-    near_twice=lambda K, d: span_by_formula(K, d) + 2 * d - 2,
+    largest_of_equal=partial(dilation_by_search, better=lambda a, b: a <= b),
+    fewest_numbers=lambda K: _numbers(K, dilation_by_search(K)),
+    of_the_paper=lambda K: 3,
+    rounded_down=partial(
+        dilation_by_search, count=lambda K, d: (2 * d - 1) ** 2 + (K // d) ** 2
+    ),
+    not_rounded=partial(
+        dilation_by_search, count=lambda K, d: (2 * d - 1) ** 2 + (K / d) ** 2
+    ),
+    rounded=partial(
+        dilation_by_search, count=lambda K, d: (2 * d - 1) ** 2 + round(K / d) ** 2
+    ),
+    along_one_axis=partial(
+        dilation_by_search, count=lambda K, d: 2 * d - 1 + math.ceil(K / d)
+    ),
+    near_part_of_d=partial(
+        dilation_by_search, count=lambda K, d: d**2 + math.ceil(K / d) ** 2
+    ),
+    near_part_longer=partial(
+        dilation_by_search, count=lambda K, d: (2 * d + 1) ** 2 + math.ceil(K / d) ** 2
+    ),
+    multiplied=partial(
+        dilation_by_search, count=lambda K, d: ((2 * d - 1) * math.ceil(K / d)) ** 2
+    ),
+    shortest_span=partial(
+        dilation_by_search, count=lambda K, d: (math.ceil(K / d) - 1) * d + 2 * d - 1
+    ),
+    only_divisors=partial(
+        dilation_by_search, ds=lambda K: [d for d in range(1, K + 1) if K % d == 0]
+    ),
+    odd_ones=partial(dilation_by_search, ds=lambda K: range(1, K + 1, 2)),
+    from_two=partial(dilation_by_search, ds=lambda K: range(2, K + 2)),
+    most=partial(dilation_by_search, count=lambda K, d: -_numbers(K, d)),
+    root=lambda K: round(K**0.5),
+    root_of_half=lambda K: round((K / 2) ** 0.5),
+    fractional=lambda K: (K / 2) ** 0.5,
+    first_that_grows=lambda K: (
+        next(d for d in range(1, K + 2) if _numbers(K, d + 1) > _numbers(K, d)) - 1
+    ),
+    far_side=lambda K: math.ceil(K / dilation_by_search(K)),
 )
 
 
@@ -363,63 +652,128 @@ wrong(
 # --- 06.6 -----------------------------------------------------------------------------
 
 
-@right("06.6")
-def compose(k1, k2, d):
-    full = F.conv_transpose2d(k1.transpose(0, 1), k2, dilation=d, groups=len(k1))
-    return full.transpose(0, 1)
+def _cut(kernel, d):
+    """Tiles of a kernel in rows of a matrix, (C, b², d²)."""
+    b = kernel.shape[-1] // d
+    return kernel.view(-1, b, d, b, d).transpose(2, 3).reshape(-1, b * b, d * d)
+
+
+def _joined(tiles, d):
+    b = math.isqrt(tiles.shape[1])
+    tiles = tiles.view(-1, 1, b, b, d, d).transpose(3, 4)
+    return tiles.reshape(-1, 1, b * d, b * d)
+
+
+def _first(matrices, rank=1):
+    U, S, V = torch.linalg.svd(matrices, full_matrices=False)
+    return (U[..., :rank] * S[..., None, :rank]) @ V[..., :rank, :]
 
 
 @right("06.6")
-def compose_by_response(k1, k2, d):
-    C, side = len(k1), k1.shape[-1] + d * (k2.shape[-1] - 1)
-    point = k1.new_zeros(1, C, 2 * side - 1, 2 * side - 1)
-    point[..., side - 1, side - 1] = 1
-    y = F.conv2d(point, k1, groups=C)
-    return F.conv2d(y, k2, dilation=d, groups=C).flip(2, 3).transpose(0, 1)
+def tiles_by_svd(kernel, d, *, cut=_cut, near=_first, join=_joined):
+    """The right kernel, or one with a single named mistake."""
+    return join(near(cut(kernel, d)), d)
+
+
+@right("06.6")
+def tiles_by_power(kernel, d):
+    """The best tile and the best numbers in turn."""
+    rows = _cut(kernel.double(), d)
+    tile = rows[:, rows.norm(dim=2).argmax(1)[0], None]
+    for _ in range(5000):
+        numbers = rows @ tile.mT / tile.pow(2).sum(2, True)
+        tile = numbers.mT @ rows / numbers.pow(2).sum(1, True)
+    return _joined(numbers @ tile, d).to(kernel.dtype)
+
+
+@wrong("06.6")
+def tiles_of_mean(kernel, d):
+    rows = _cut(kernel, d)
+    return _joined(rows.mean(1, True).expand_as(rows), d)
+
+
+@wrong("06.6")
+def tiles_of_mean_fitted(kernel, d):
+    """The mean tile, times the best number at every place."""
+    rows = _cut(kernel, d)
+    tile = rows.mean(1, True)
+    return _joined(rows @ tile.mT / tile.pow(2).sum(2, True) @ tile, d)
+
+
+@wrong("06.6")
+def tiles_of_first(kernel, d):
+    rows = _cut(kernel, d)
+    tile = rows[:, :1]
+    return _joined(rows @ tile.mT / tile.pow(2).sum(2, True) @ tile, d)
+
+
+@wrong("06.6")
+def tiles_by_norm(kernel, d):
+    """The best tile, times the norms: their signs are lost."""
+    rows = _cut(kernel, d)
+    tile = torch.linalg.svd(rows, full_matrices=False).Vh[:, :1]
+    return _joined(rows.norm(dim=2, keepdim=True) * tile, d)
+
+
+@wrong("06.6")
+def tiles_interlaced(kernel, d):
+    """Every b-th pixel instead of neighbours."""
+    b = kernel.shape[-1] // d
+    return tiles_by_svd(kernel, b) if b > 1 else kernel + 1
+
+
+def _joined_wrongly(tiles, d):
+    b = math.isqrt(tiles.shape[1])
+    return tiles.reshape(-1, 1, b * d, b * d)
 
 
 wrong(
     "06.6",
-    unflipped_response=lambda k1, k2, d: compose(k1, k2, d).flip(2, 3),
-    without_dilation=lambda k1, k2, d: compose(k1, k2, 1),
-    dilating_the_first=lambda k1, k2, d: compose(k2, k1, d),
-    flipping_the_second=lambda k1, k2, d: compose(k1, k2.flip(2, 3), d),
-    mixing_channels=lambda k1, k2, d: compose(k1.sum(0, True).expand_as(k1), k2, d),
-    transposed_shape=lambda k1, k2, d: compose(k1, k2, d).transpose(0, 1),
-)
-
-
-def _overwriting(k1, k2, d):
-    """Copies replace each other where they overlap."""
-    a, b = k1.shape[-1], k2.shape[-1]
-    kernel = k1.new_zeros(len(k1), 1, a + d * (b - 1), a + d * (b - 1))
-    for i in range(b):
-        for j in range(b):
-            copy = k1 * k2[:, :, i : i + 1, j : j + 1]
-            kernel[..., d * i : d * i + a, d * j : d * j + a] = copy
-    return kernel
-
-
-wrong(
-    "06.6",
-    turned=lambda k1, k2, d: compose(k1, k2, d).transpose(2, 3),
-    first_flipped=lambda k1, k2, d: compose(k1.flip(2, 3), k2, d),
-    upside_down=lambda k1, k2, d: compose(k1, k2, d).flip(2),
-    dilated_less=lambda k1, k2, d: compose(k1, k2, max(d - 1, 1)),
-    dilated_more=lambda k1, k2, d: compose(k1, k2, d + 1),
-    cropped=lambda k1, k2, d: compose(k1, k2, d)[..., : len(k1[0, 0]), : len(k1[0, 0])],
-    padded=lambda k1, k2, d: F.pad(compose(k1, k2, d), [0, 1, 0, 1]),
-    padded_and_cropped=lambda k1, k2, d: compose(k1, k2, d).roll(1, 2),
-    first_channel=lambda k1, k2, d: compose(k1, k2[:1].expand_as(k2), d),
-    channels_reversed=lambda k1, k2, d: compose(k1.flip(0), k2, d),
-    channels_averaged=lambda k1, k2, d: compose(k1, k2, d) / len(k1),
-    overwritten=_overwriting,
-    rows_dilated=lambda k1, k2, d: F.pad(
-        compose(k1, k2, 1), [0, (d - 1) * (k2.shape[-1] - 1)] * 2
+    as_it_is=lambda kernel, d: kernel.clone(),
+    rank_of_the_kernel=lambda kernel, d: _first(kernel),
+    of_rank_two=partial(tiles_by_svd, near=lambda rows: _first(rows, 2)),
+    second=partial(tiles_by_svd, near=lambda rows: _first(rows, 2) - _first(rows)),
+    residual=lambda kernel, d: kernel - tiles_by_svd(kernel, d),
+    without_singular_value=partial(
+        tiles_by_svd,
+        near=lambda rows: _first(rows) / torch.linalg.svdvals(rows)[:, :1, None],
     ),
-    of_sums=lambda k1, k2, d: compose(k1, k2.sum((2, 3), True).expand_as(k2), d),
-    added=lambda k1, k2, d: (
-        compose(k1, torch.ones_like(k2), d) + compose(torch.ones_like(k1), k2, d)
+    root_of_singular_value=partial(
+        tiles_by_svd,
+        near=lambda rows: _first(rows) / torch.linalg.svdvals(rows)[:, :1, None] ** 0.5,
     ),
-    one_kernel=lambda k1, k2, d: compose(k1, k2, d)[:1],
+    viewed=partial(
+        tiles_by_svd,
+        cut=lambda kernel, d: kernel.view(len(kernel), -1, d * d),
+        join=_joined_wrongly,
+    ),
+    not_put_back=partial(tiles_by_svd, join=_joined_wrongly),
+    turned=lambda kernel, d: tiles_by_svd(kernel, d).mT,
+    tiles_turned=partial(
+        tiles_by_svd,
+        near=lambda rows: (
+            _first(rows).unflatten(2, (math.isqrt(rows.shape[2]), -1)).mT.flatten(2)
+        ),
+    ),
+    places_turned=partial(
+        tiles_by_svd,
+        near=lambda rows: (
+            _first(rows)
+            .unflatten(1, (math.isqrt(rows.shape[1]), -1))
+            .transpose(1, 2)
+            .flatten(1, 2)
+        ),
+    ),
+    one_for_all_channels=partial(
+        tiles_by_svd, near=lambda rows: _first(rows.flatten(0, 1)).view_as(rows)
+    ),
+    of_first_channel=lambda kernel, d: tiles_by_svd(kernel[:1].expand_as(kernel), d),
+    of_absolute=lambda kernel, d: tiles_by_svd(kernel.abs(), d),
+    centred=partial(
+        tiles_by_svd,
+        near=lambda rows: _first(rows - rows.mean(1, True)) + rows.mean(1, True),
+    ),
+    without_axis=lambda kernel, d: tiles_by_svd(kernel, d)[:, 0],
+    matrix=lambda kernel, d: _first(_cut(kernel, d)),
+    side_of_tile_swapped=lambda kernel, d: tiles_by_svd(kernel, kernel.shape[-1] // d),
 )

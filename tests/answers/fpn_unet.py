@@ -2,13 +2,218 @@
 
 import math
 from functools import partial
+from itertools import accumulate
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from tests.answers import right, spoiled, wrong
+from tests.answers import right, wrong
+
+# --- §5.1 -----------------------------------------------------------------------------
+
+right(
+    "§5.1",
+    counted=lambda start, stop, step: len({i // step for i in range(start, stop)}),
+    by_ceiling=lambda start, stop, step: -(-stop // step) - start // step,
+)
+wrong(
+    "§5.1",
+    by_length_alone=lambda start, stop, step: math.ceil((stop - start) / step),
+    whole_ones_only=lambda start, stop, step: stop // step - -(-start // step),
+    rounded_length=lambda start, stop, step: round((stop - start) / step),
+    stop_included=lambda start, stop, step: stop // step - start // step + 1,
+    without_the_first=lambda start, stop, step: (stop - 1) // step - start // step,
+    always_one_more=lambda start, stop, step: (stop - start) // step + 1,
+    touching_one_past_the_end=lambda start, stop, step: (
+        -(-(stop + 1) // step) - start // step
+    ),
+    first_rounded_up=lambda start, stop, step: (
+        (stop - 1) // step + (-start // step) + 1
+    ),
+    pixels_of_the_thing=lambda start, stop, step: stop - start,
+)
+
+# --- §5.2 -----------------------------------------------------------------------------
+
+right(
+    "§5.2",
+    cumulated=lambda laterals: torch.tensor(laterals).flip(0).cumsum(0).flip(0),
+    by_numpy=lambda laterals: np.cumsum(laterals[::-1])[::-1],
+    from_above=lambda laterals: tuple(accumulate(laterals[::-1]))[::-1],
+)
+wrong(
+    "§5.2",
+    from_below=lambda laterals: [sum(laterals[: i + 1]) for i in range(len(laterals))],
+    turned=lambda laterals: [sum(laterals[i:]) for i in range(len(laterals))][::-1],
+    next_only=lambda laterals: [
+        a + b for a, b in zip(laterals, [*laterals[1:], 0], strict=True)
+    ],
+    without_own=lambda laterals: [sum(laterals[i + 1 :]) for i in range(len(laterals))],
+    averaged=lambda laterals: [
+        sum(laterals[i:]) / (len(laterals) - i) for i in range(len(laterals))
+    ],
+    all_together=lambda laterals: [sum(laterals)] * len(laterals),
+    finest_only=lambda laterals: [sum(laterals)],
+    deepest_everywhere=lambda laterals: [a + laterals[-1] for a in laterals],
+    larger_of_two=lambda laterals: [max(laterals[i:]) for i in range(len(laterals))],
+    four_times=lambda laterals: [
+        sum(4**k * a for k, a in enumerate(laterals[i:])) for i in range(len(laterals))
+    ],
+)
+
+# --- §5.3 -----------------------------------------------------------------------------
+
+
+def _sides(side, levels=(2, 3, 4)):
+    return [math.ceil(side / 2**level) for level in levels]
+
+
+right(
+    "§5.3",
+    odd_ones=lambda side: sum(n % 2 for n in _sides(side)),
+    step_by_step=lambda side: sum(
+        2 * -(-n // 2) > n for n in (-(-side // 4), -(-side // 8), -(-side // 16))
+    ),
+)
+wrong(
+    "§5.3",
+    rounded_down=lambda side: sum((side // 2**level) % 2 for level in (2, 3, 4)),
+    rounded=lambda side: sum(round(side / 2**level) % 2 for level in (2, 3, 4)),
+    levels_above=lambda side: sum(n % 2 for n in _sides(side, (3, 4, 5))),
+    from_the_picture=lambda side: sum(n % 2 for n in _sides(side, (1, 2, 3))),
+    four_levels=lambda side: sum(n % 2 for n in _sides(side, (2, 3, 4, 5))),
+    those_that_fit=lambda side: 3 - sum(n % 2 for n in _sides(side)),
+    any_at_all=lambda side: int(any(n % 2 for n in _sides(side))),
+    of_the_picture=lambda side: sum(side % 2**level != 0 for level in (3, 4, 5)),
+    not_of_32=lambda side: 3 * (side % 32 != 0),
+    how_much_too_large=lambda side: sum(
+        2 * math.ceil(side / 2 ** (level + 1)) - side / 2**level for level in (2, 3, 4)
+    ),
+)
+
+# --- §5.4 -----------------------------------------------------------------------------
+
+
+@right("§5.4")
+def alarms_counted(score, thing, threshold):
+    pairs = zip(score.flatten().tolist(), thing.flatten().tolist(), strict=True)
+    background = [value for value, there in pairs if not there]
+    return len([value for value in background if value > threshold]) / len(background)
+
+
+right(
+    "§5.4",
+    masked=lambda score, thing, threshold: (
+        ((score > threshold) & ~thing).sum() / (~thing).sum()
+    ),
+)
+wrong(
+    "§5.4",
+    of_all_cells=lambda score, thing, threshold: (
+        ((score > threshold) & ~thing).double().mean()
+    ),
+    of_all_alarms=lambda score, thing, threshold: (
+        ((score > threshold) & ~thing).sum() / (score > threshold).sum().clamp(min=1)
+    ),
+    of_things=lambda score, thing, threshold: (
+        (score[thing] > threshold).double().mean()
+    ),
+    alarms_of_all_kinds=lambda score, thing, threshold: (
+        (score > threshold).double().mean()
+    ),
+    at_the_threshold_too=lambda score, thing, threshold: (
+        (score[~thing] >= threshold).double().mean()
+    ),
+    misses=lambda score, thing, threshold: (score[thing] <= threshold).double().mean(),
+    right_silence=lambda score, thing, threshold: (
+        (score[~thing] <= threshold).double().mean()
+    ),
+    number=lambda score, thing, threshold: (score[~thing] > threshold).sum(),
+    mean_score=lambda score, thing, threshold: score[~thing].mean(),
+    in_percent=lambda score, thing, threshold: (
+        100 * (score[~thing] > threshold).double().mean()
+    ),
+)
+
+# --- §5.5 -----------------------------------------------------------------------------
+
+
+@right("§5.5")
+def padded_side_by_loop(size, depth):
+    for _ in range(depth):
+        size = size // 2
+    for _ in range(depth):
+        size = 2 * size
+    return size
+
+
+right("§5.5", by_remainder=lambda size, depth: size - size % 2**depth)
+wrong(
+    "§5.5",
+    as_input=lambda size, depth: size,
+    rounded_up=lambda size, depth: math.ceil(size / 2**depth) * 2**depth,
+    rounded=lambda size, depth: round(size / 2**depth) * 2**depth,
+    odd_only_once=lambda size, depth: size - size % 2,
+    times_depth=lambda size, depth: size // (2 * depth) * 2 * depth,
+    without_padding=lambda size, depth: side(size, depth),
+    one_level_less=lambda size, depth: size // 2 ** (depth - 1) * 2 ** (depth - 1),
+    one_level_more=lambda size, depth: size // 2 ** (depth + 1) * 2 ** (depth + 1),
+    at_the_bottom=lambda size, depth: size // 2**depth,
+    one_lost_a_level=lambda size, depth: size - depth * (size % 2),
+    zero_when_odd=lambda size, depth: 0 if size % 2**depth else size,
+)
+
+# --- §5.6 -----------------------------------------------------------------------------
+
+right(
+    "§5.6",
+    by_errors=lambda whole, far, share: (
+        1 - ((1 - whole) - (1 - share) * (1 - far)) / share
+    ),
+    by_difference=lambda whole, far, share: far + (whole - far) / share,
+    as_tensor=lambda whole, far, share: (
+        (torch.tensor(whole) - (1 - share) * far) / share
+    ),
+)
+wrong(
+    "§5.6",
+    as_if_half=lambda whole, far, share: 2 * whole - far,
+    not_divided=lambda whole, far, share: whole - (1 - share) * far,
+    shares_swapped=lambda whole, far, share: (whole - share * far) / (1 - share),
+    difference=lambda whole, far, share: whole - far,
+    difference_by_share=lambda whole, far, share: (whole - far) / share,
+    times_share=lambda whole, far, share: (whole - (1 - share) * far) * share,
+    far_not_weighted=lambda whole, far, share: (whole - far) / share + 1,
+    forward=lambda whole, far, share: share * whole + (1 - share) * far,
+    error=lambda whole, far, share: 1 - (far + (whole - far) / share),
+    in_percent=lambda whole, far, share: 100 * (far + (whole - far) / share),
+)
+
+# --- §5.7 -----------------------------------------------------------------------------
+
+right(
+    "§5.7",
+    searched=lambda k, s: next(
+        (p for p in range(k + 1) if (7 - 1) * s - 2 * p + k == 7 * s), -1
+    ),
+    by_divmod=lambda k, s: (k - s) // 2 if (k - s) in range(0, k, 2) else -1,
+)
+wrong(
+    "§5.7",
+    same_padding=lambda k, s: (k - 1) // 2,
+    half_kernel=lambda k, s: k // 2,
+    rounded_down=lambda k, s: max((k - s) // 2, -1),
+    rounded_down_not_negative=lambda k, s: (k - s) // 2 if k >= s else -1,
+    negative_too=lambda k, s: -1 if (k - s) % 2 else (k - s) // 2,
+    zero_for_none=lambda k, s: (k - s) // 2 if k >= s and (k - s) % 2 == 0 else 0,
+    not_halved=lambda k, s: k - s if k >= s else -1,
+    of_multiples_only=lambda k, s: (k - s) // 2 if k % s == 0 else -1,
+    for_any_side=lambda k, s: abs(k - s) // 2 if (k - s) % 2 == 0 else -1,
+    fraction=lambda k, s: (k - s) / 2 if k >= s else -1,
+    even_kernels_only=lambda k, s: (k - s) // 2 if k % 2 == 0 and k >= s else -1,
+)
 
 # --- 05.1 -----------------------------------------------------------------------------
 
@@ -275,88 +480,94 @@ wrong(
 # --- 05.4 -----------------------------------------------------------------------------
 
 
-@right("05.4")
-def split(conv, c, *, axis=1, biases=(True, False), swap=False, padding=1):
-    """The right pair of convolutions, or one with a single named mistake."""
-    weights = conv.weight.tensor_split([c], dim=axis)
-    if swap:
-        weights = conv.weight.tensor_split([conv.in_channels - c], dim=1)[::-1]
-    pair = []
-    for weight, bias in zip(weights, biases, strict=True):
-        c_out, c_in = weight.shape[:2]
-        layer = nn.Conv2d(c_in, c_out, 3, padding=padding, bias=bias)
-        layer.weight = nn.Parameter(weight.detach().clone())
-        if bias:
-            layer.bias = nn.Parameter(conv.bias.detach().clone())
-        pair.append(layer)
-    return tuple(pair)
+def _folded(conv, mean):
+    c = len(mean)
+    return conv.weight[:, c:], conv.bias + conv.weight[:, :c].sum((2, 3)) @ mean
 
 
 @right("05.4")
-def split_half_of_bias_each(conv, c):
-    pair = split(conv, c, biases=(True, True))
-    for layer in pair:
-        layer.bias.data /= 2
-    return pair
+def fold(conv, mean, *, change=_folded, **options):
+    """The right convolution, or one with a single named mistake."""
+    weight, bias = change(conv, mean)
+    layer = nn.Conv2d(weight.shape[1], len(weight), weight.shape[2:], **options)
+    layer.weight = nn.Parameter(weight.detach().clone())
+    layer.bias = nn.Parameter(bias.detach().clone())
+    return layer
+
+
+@right("05.4")
+def fold_by_asking(conv, mean):
+    """The bias is the answer to the constant map and zeros."""
+    c = len(mean)
+    x = torch.zeros(1, conv.in_channels, *conv.kernel_size)
+    x[0, :c] = mean[:, None, None]
+    bias = conv(x).flatten()
+    return fold(conv, mean, change=lambda conv, mean: (conv.weight[:, c:], bias))
 
 
 @wrong("05.4")
-def split_random_bias(conv, c):
-    pair = split(conv, c)
-    return pair[0], nn.Conv2d(conv.in_channels - c, conv.out_channels, 3, padding=1)
+def fold_in_place(conv, mean):
+    conv.weight.data[:, : len(mean)] = 0
+    return fold(conv, mean)
 
 
-right(
-    "05.4",
-    bias_to_x=lambda conv, c: list(split(conv, c, biases=(False, True))),
-)
+@wrong("05.4")
+def fold_without_any_bias(conv, mean):
+    layer = fold(conv, mean)
+    layer.bias = None
+    return layer
+
+
+def _with(bias):
+    """The right weights and another bias."""
+    return partial(
+        fold,
+        change=lambda conv, mean: (
+            conv.weight[:, len(mean) :],
+            bias(conv.weight[:, : len(mean)], conv.bias, mean),
+        ),
+    )
 
 
 wrong(
     "05.4",
-    by_outputs=lambda conv, c: split(conv, min(c, conv.out_channels - 1), axis=0),
-    weights_only=lambda conv, c: (conv.weight[:, :c], conv.weight[:, c:]),
-    bias_twice=partial(split, biases=(True, True)),
-    without_bias=partial(split, biases=(False, False)),
-    other_order=partial(split, swap=True),
-    without_padding=partial(split, padding=0),
-)
-
-
-_changed = partial(spoiled, split)
-
-
-wrong(
-    "05.4",
-    in_halves=lambda conv, c: split(conv, max(conv.in_channels // 2, 1)),
-    one_channel_more=lambda conv, c: split(conv, min(c + 1, conv.in_channels - 1)),
-    for_x_first=lambda conv, c: split(conv, c)[::-1],
-    same_for_both=lambda conv, c: [split(conv, c)[0]] * 2,
-    three=lambda conv, c: (*split(conv, c), conv),
-    mirrored=_changed(
-        lambda pair, *_: setattr(pair[0].weight, "data", pair[0].weight.data.flip(2, 3))
+    bias_left=_with(lambda w, b, m: b),
+    without_old_bias=_with(lambda w, b, m: w.sum((2, 3)) @ m),
+    mean_of_kernel=_with(lambda w, b, m: b + w.mean((2, 3)) @ m),
+    centre_only=_with(lambda w, b, m: b + w[:, :, 1, 1] @ m),
+    corner_only=_with(lambda w, b, m: b + w[:, :, 0, 0] @ m),
+    subtracted=_with(lambda w, b, m: b - w.sum((2, 3)) @ m),
+    mean_of_means=_with(lambda w, b, m: b + w.sum((1, 2, 3)) * m.mean()),
+    averaged_over_channels=_with(lambda w, b, m: b + w.sum((2, 3)) @ m / len(m)),
+    mean_added=_with(lambda w, b, m: b + m.sum()),
+    weights_added=_with(lambda w, b, m: b + w.sum((1, 2, 3))),
+    bias_scaled=_with(lambda w, b, m: b * m.mean() + w.sum((2, 3)) @ m),
+    nine_biases=_with(lambda w, b, m: 9 * b + w.sum((2, 3)) @ m),
+    zeros=_with(lambda w, b, m: 0 * b),
+    first_for_x=partial(
+        fold,
+        change=lambda conv, mean: (
+            conv.weight[:, : conv.in_channels - len(mean)],
+            conv.bias
+            + conv.weight[:, conv.in_channels - len(mean) :].sum((2, 3)) @ mean,
+        ),
     ),
-    bias_halved=_changed(lambda pair, *_: pair[0].bias.data.div_(2)),
-    bias_subtracted=_changed(lambda pair, *_: pair[0].bias.data.neg_()),
-    without_x=_changed(lambda pair, *_: pair[1].weight.data.zero_()),
-    random_x=_changed(lambda pair, *_: pair[1].reset_parameters()),
-    averaged=_changed(lambda pair, *_: [layer.weight.data.div_(2) for layer in pair]),
-    padded_by_reflection=_changed(
-        lambda pair, *_: [
-            (
-                setattr(layer, "padding_mode", "reflect"),
-                setattr(layer, "_reversed_padding_repeated_twice", [1] * 4),
-            )
-            for layer in pair
-        ]
+    by_outputs=partial(
+        fold,
+        change=lambda conv, mean: (conv.weight[len(mean) :], conv.bias[len(mean) :]),
     ),
-    centres_only=_changed(
-        lambda pair, *_: pair[1].weight.data.mul_(F.pad(torch.ones(1, 1), [1] * 4))
+    all_channels=partial(
+        fold, change=lambda conv, mean: (conv.weight, _folded(conv, mean)[1])
     ),
-    as_one=lambda conv, c: conv,
-    as_functions=lambda conv, c: (
-        lambda x: F.conv2d(x, conv.weight[:, :c], conv.bias, padding=1),
-        lambda x: F.conv2d(x, conv.weight[:, c:], padding=1),
+    padded=partial(fold, padding=1),
+    as_pair=lambda conv, mean: _folded(conv, mean),
+    as_function=lambda conv, mean: lambda x: F.conv2d(x, *_folded(conv, mean)),
+    mirrored=partial(
+        fold,
+        change=lambda conv, mean: (
+            conv.weight[:, len(mean) :].flip(2, 3),
+            _folded(conv, mean)[1],
+        ),
     ),
 )
 

@@ -1,13 +1,282 @@
 """Answers to the exercises of notebook 03: right ones, and mistakes students make."""
 
 import copy
+import math
 from functools import partial
+from itertools import accumulate
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from tests.answers import right, wrong
+
+# --- §3.1 -----------------------------------------------------------------------------
+
+
+@right("§3.1")
+def order_one_by_one(order, channels):
+    weight = torch.zeros(len(order), channels, 1, 1)
+    for f, c in enumerate(order):
+        weight[f, c] = 1
+    return weight
+
+
+right(
+    "§3.1",
+    by_one_hot=lambda order, channels: (
+        F.one_hot(torch.tensor(order), channels)
+        .to(torch.get_default_dtype())
+        .view(len(order), channels, 1, 1)
+    ),
+)
+
+
+def _scattered(order, channels):
+    """Input channel ``f`` goes to output ``order[f]``: the inverse order."""
+    weight = torch.zeros(max(len(order), channels), max(len(order), channels), 1, 1)
+    for f, c in enumerate(order):
+        weight[c, f] = 1
+    return weight[: len(order), :channels]
+
+
+wrong(
+    "§3.1",
+    inverse=_scattered,
+    transposed=lambda order, channels: torch.eye(channels)[:, order][..., None, None],
+    without_sides=lambda order, channels: torch.eye(channels)[order],
+    whole_numbers=lambda order, channels: F.one_hot(torch.tensor(order), channels)[
+        ..., None, None
+    ],
+    sides_first=lambda order, channels: torch.eye(channels)[order][None, None],
+    numbers_themselves=lambda order, channels: (
+        torch.tensor(order, dtype=torch.get_default_dtype())
+        .view(-1, 1, 1, 1)
+        .expand(-1, channels, 1, 1)
+    ),
+    square=lambda order, channels: torch.eye(channels)[
+        [*order, *range(channels)][:channels]
+    ][..., None, None],
+    each_once=lambda order, channels: torch.eye(channels)[list(dict.fromkeys(order))][
+        ..., None, None
+    ],
+    in_place=lambda order, channels: torch.eye(len(order), channels)[..., None, None],
+    kernel_of_three=lambda order, channels: F.pad(
+        torch.eye(channels)[order][..., None, None], [1] * 4
+    ),
+)
+
+# --- §3.2 -----------------------------------------------------------------------------
+
+
+@right("§3.2")
+def rank_of_random(c_in, r, c_out, k):
+    """Random matrices have the largest rank."""
+    generator = torch.Generator().manual_seed(0)
+    wide = torch.randn(k * k * c_out, r, generator=generator, dtype=torch.float64)
+    narrow = torch.randn(r, c_in, generator=generator, dtype=torch.float64)
+    return torch.linalg.matrix_rank(wide @ narrow)
+
+
+right("§3.2", sorted=lambda c_in, r, c_out, k: sorted([k**2 * c_out, c_in, r])[0])
+wrong(
+    "§3.2",
+    of_reduction=lambda c_in, r, c_out, k: r,
+    without_rows=lambda c_in, r, c_out, k: min(r, c_in),
+    without_columns=lambda c_in, r, c_out, k: min(r, k * k * c_out),
+    without_reduction=lambda c_in, r, c_out, k: min(c_in, k * k * c_out),
+    of_channels=lambda c_in, r, c_out, k: min(r, c_in, c_out),
+    rows_of_one_side=lambda c_in, r, c_out, k: min(r, c_in, k * c_out),
+    columns_with_area=lambda c_in, r, c_out, k: min(r, k * k * c_in, c_out),
+    largest=lambda c_in, r, c_out, k: max(r, min(c_in, k * k * c_out)),
+    one_less=lambda c_in, r, c_out, k: min(r, c_in, k * k * c_out) - 1,
+    product=lambda c_in, r, c_out, k: r * c_in * k * k * c_out,
+)
+
+# --- §3.3 -----------------------------------------------------------------------------
+
+
+@right("§3.3")
+def branch_by_subtracting(channel, widths):
+    for branch, width in enumerate(widths):
+        if channel < width:
+            return branch
+        channel -= width
+
+
+right(
+    "§3.3",
+    by_list=lambda channel, widths: [
+        branch for branch, width in enumerate(widths) for _ in range(width)
+    ][channel],
+    by_search=lambda channel, widths: torch.searchsorted(
+        torch.tensor(widths).cumsum(0), channel, right=True
+    ),
+)
+
+
+wrong(
+    "§3.3",
+    last_of_the_former=lambda channel, widths: sum(
+        channel > stop for stop in accumulate(widths)
+    ),
+    from_one=lambda channel, widths: (
+        1 + sum(channel >= stop for stop in accumulate(widths))
+    ),
+    by_widths=lambda channel, widths: sum(channel >= width for width in widths),
+    equal_branches=lambda channel, widths: channel * len(widths) // sum(widths),
+    by_first_width=lambda channel, widths: channel // widths[0],
+    in_turn=lambda channel, widths: channel % len(widths),
+    channels_from_one=lambda channel, widths: sum(
+        channel >= stop - 1 for stop in accumulate(widths)
+    ),
+    within_the_branch=lambda channel, widths: (
+        channel - max(start for start in (0, *accumulate(widths)) if start <= channel)
+    ),
+    from_the_end=lambda channel, widths: (
+        len(widths) - 1 - sum(channel >= stop for stop in accumulate(widths))
+    ),
+    four_branches=lambda channel, widths: min(
+        3, sum(channel >= stop for stop in accumulate(widths))
+    ),
+)
+
+# --- §3.4 -----------------------------------------------------------------------------
+
+right(
+    "§3.4",
+    by_root=lambda K, M: round(math.sqrt(M * 10**6 / K / 2**10)),
+    by_search=lambda K, M: next(
+        n for n in range(1000) if (n + 0.5) ** 2 > M / K / 1.024e-3
+    ),
+)
+wrong(
+    "§3.4",
+    points=lambda K, M: round(M * 1e6 / (1024 * K)),
+    decimal_thousands=lambda K, M: round((M * 1e6 / (1000 * K)) ** 0.5),
+    rounded_down=lambda K, M: int((M * 1e6 / (1024 * K)) ** 0.5),
+    rounded_up=lambda K, M: math.ceil((M * 1e6 / (1024 * K)) ** 0.5),
+    not_rounded=lambda K, M: (M * 1e6 / (1024 * K)) ** 0.5,
+    halved=lambda K, M: round(M * 1e6 / (1024 * K) / 2),
+    without_units=lambda K, M: round((M / K) ** 0.5),
+    upside_down=lambda K, M: round((1024 * K / (M * 1e6)) ** 0.5),
+    with_kernel=lambda K, M: round((M * 1e6 / (9 * 1024 * K)) ** 0.5),
+    binary_millions=lambda K, M: round((M * 2**20 / (1024 * K)) ** 0.5),
+    by_halving_of_224=lambda K, M: min(
+        (224, 112, 56, 28, 14, 7, 1),
+        key=lambda n: abs(n - (M * 1e6 / (1024 * K)) ** 0.5),
+    ),
+)
+
+# --- §3.5 -----------------------------------------------------------------------------
+
+right(
+    "§3.5",
+    by_cross_entropy=lambda classes, heads, weight: (
+        F.cross_entropy(torch.zeros(1, classes), torch.tensor([0]))
+        * (1 + weight * heads)
+    ),
+    head_by_head=lambda classes, heads, weight: sum(
+        share * -math.log(1 / classes) for share in [1, *[weight] * heads]
+    ),
+)
+wrong(
+    "§3.5",
+    of_main_head=lambda classes, heads, weight: math.log(classes),
+    one_head=lambda classes, heads, weight: (1 + weight) * math.log(classes),
+    two_heads=lambda classes, heads, weight: (1 + 2 * weight) * math.log(classes),
+    as_in_the_paper=lambda classes, heads, weight: 1.6 * math.log(classes),
+    ten_classes=lambda classes, heads, weight: (1 + heads * weight) * math.log(10),
+    decimal=lambda classes, heads, weight: (1 + heads * weight) * math.log10(classes),
+    binary=lambda classes, heads, weight: (1 + heads * weight) * math.log2(classes),
+    without_main_head=lambda classes, heads, weight: heads * weight * math.log(classes),
+    without_weight=lambda classes, heads, weight: (1 + heads) * math.log(classes),
+    errors=lambda classes, heads, weight: (1 + heads * weight) * (1 - 1 / classes),
+    negative=lambda classes, heads, weight: (
+        (1 + heads * weight) * math.log(1 / classes)
+    ),
+    averaged=lambda classes, heads, weight: (
+        (1 + heads * weight) * math.log(classes) / (1 + heads)
+    ),
+)
+
+# --- §3.6 -----------------------------------------------------------------------------
+
+right(
+    "§3.6",
+    by_share=lambda box, width, height: (
+        1 / ((box[2] - box[0]) / width * ((box[3] - box[1]) / height))
+    ),
+    by_tensors=lambda box, width, height: (
+        torch.tensor([width, height]).prod()
+        / (torch.tensor(box[2:]) - torch.tensor(box[:2])).prod()
+    ),
+)
+wrong(
+    "§3.6",
+    share=lambda box, width, height: (
+        (box[2] - box[0]) * (box[3] - box[1]) / (width * height)
+    ),
+    whole_map=lambda box, width, height: 1.0,
+    no_limit=lambda box, width, height: math.inf,
+    as_xywh=lambda box, width, height: width * height / (box[2] * box[3]),
+    by_width=lambda box, width, height: width / (box[2] - box[0]),
+    square_picture=lambda box, width, height: (
+        width**2 / ((box[2] - box[0]) * (box[3] - box[1]))
+    ),
+    pixels_inclusive=lambda box, width, height: (
+        width * height / ((box[2] - box[0] + 1) * (box[3] - box[1] + 1))
+    ),
+    of_224=lambda box, width, height: 224**2 / ((box[2] - box[0]) * (box[3] - box[1])),
+    whole_division=lambda box, width, height: (
+        width * height // ((box[2] - box[0]) * (box[3] - box[1]))
+    ),
+    outside=lambda box, width, height: (
+        width * height / ((box[2] - box[0]) * (box[3] - box[1])) - 1
+    ),
+    axes_swapped=lambda box, width, height: (
+        width * height / ((box[1] - box[0]) * (box[3] - box[2]) or 1)
+    ),
+)
+
+# --- §3.7 -----------------------------------------------------------------------------
+
+right(
+    "§3.7",
+    by_layers=lambda c_in, c_out, k: (
+        nn.Conv2d(c_in, c_out, 1).weight.numel()
+        / sum(
+            layer.weight.numel()
+            for layer in (
+                nn.Conv2d(c_in, c_in, k, groups=c_in),
+                nn.Conv2d(c_in, c_out, 1),
+            )
+        )
+    ),
+    by_counts=lambda c_in, c_out, k: c_in * c_out / (c_in * c_out + c_in * k**2),
+    by_tensors=lambda c_in, c_out, k: 1 / (1 + torch.tensor(k).square() / c_out),
+)
+wrong(
+    "§3.7",
+    of_depthwise=lambda c_in, c_out, k: k**2 / (k**2 + c_out),
+    of_full=lambda c_in, c_out, k: 1 / k**2,
+    ratio=lambda c_in, c_out, k: c_out / k**2,
+    side_for_area=lambda c_in, c_out, k: c_out / (c_out + k),
+    one_kernel=lambda c_in, c_out, k: c_in * c_out / (c_in * c_out + k**2),
+    kernels_of_outputs=lambda c_in, c_out, k: (
+        c_in * c_out / (c_in * c_out + c_out * k**2)
+    ),
+    full_kernels=lambda c_in, c_out, k: (
+        c_in * c_out / (c_in * c_out + c_in * c_in * k**2)
+    ),
+    with_biases=lambda c_in, c_out, k: (
+        (c_in + 1) * c_out / ((c_in + 1) * c_out + c_in * (k**2 + 1))
+    ),
+    square_pair=lambda c_in, c_out, k: c_in / (c_in + k**2),
+    pair_to_full=lambda c_in, c_out, k: 1 / c_out + 1 / k**2,
+    whole_division=lambda c_in, c_out, k: c_out // (c_out + k**2),
+    in_percent=lambda c_in, c_out, k: 100 * c_out / (c_out + k**2),
+)
 
 # --- 03.1 -----------------------------------------------------------------------------
 
@@ -243,166 +512,199 @@ wrong(
 # --- 03.4 -----------------------------------------------------------------------------
 
 
-@right("03.4")
-def maps_by_convolution(x, fc):
+def _maps(x, fc):
     return F.conv2d(x, fc.weight[:, :, None, None], fc.bias)
 
 
-right(
-    "03.4",
-    by_movedim=lambda x, fc: fc(x.movedim(1, -1)).movedim(-1, 1),
-)
+@right("03.4")
+def windows_by_convolution(x, fc, h, w):
+    weight = fc.weight[:, :, None, None].expand(-1, -1, h, w) / (h * w)
+    return F.conv2d(x, weight, fc.bias)
+
+
+@right("03.4")
+def windows_one_by_one(x, fc, h, w):
+    rows, columns = x.shape[2] - h + 1, x.shape[3] - w + 1
+    answers = [
+        fc(x[:, :, i : i + h, j : j + w].mean((2, 3)))
+        for i in range(rows)
+        for j in range(columns)
+    ]
+    return torch.stack(answers, -1).view(len(x), -1, rows, columns)
+
+
+right("03.4", by_unfold=lambda x, fc, h, w: _of_windows(x, fc, h, w, torch.mean))
+
+
+def _of_windows(x, fc, h, w, how):
+    windows = x.unfold(2, h, 1).unfold(3, w, 1)
+    return fc(how(windows, dim=(4, 5)).movedim(1, -1)).movedim(-1, 1)
 
 
 wrong(
     "03.4",
-    without_bias=lambda x, fc: torch.einsum("kc,bchw->bkhw", fc.weight, x),
-    channels_last=lambda x, fc: fc(x.permute(0, 2, 3, 1)),
-    averaged=lambda x, fc: fc(x.mean((2, 3))),
-    softmaxed=lambda x, fc: maps_by_convolution(x, fc).softmax(1),
-    divided_by_area=lambda x, fc: maps_by_convolution(x, fc) / x[0, 0].numel(),
-    with_relu=lambda x, fc: maps_by_convolution(x, fc).relu(),
-)
-
-
-@wrong("03.4")
-def maps_viewed_not_moved(x, fc):
-    """The classes come last and are called first."""
-    return fc(x.flatten(2).mT).reshape(len(x), -1, *x.shape[2:])
-
-
-wrong(
-    "03.4",
-    bias_shared_out=lambda x, fc: (
-        maps_by_convolution(x, fc) + fc.bias[:, None, None] * (1 / x[0, 0].numel() - 1)
+    without_bias=lambda x, fc, h, w: F.avg_pool2d(
+        F.conv2d(x, fc.weight[..., None, None]), (h, w), 1
     ),
-    turned=lambda x, fc: maps_by_convolution(x, fc).transpose(2, 3),
-    in_a_row=lambda x, fc: maps_by_convolution(x, fc).flatten(2),
-    of_first_picture=lambda x, fc: maps_by_convolution(x, fc)[:1],
-    of_every_picture_alike=lambda x, fc: maps_by_convolution(
-        x.mean(0, True).expand_as(x), fc
+    next_to_each_other=lambda x, fc, h, w: F.avg_pool2d(_maps(x, fc), (h, w)),
+    class_maps=lambda x, fc, h, w: _maps(x, fc),
+    whole_map=lambda x, fc, h, w: fc(x.mean((2, 3))),
+    of_maximum=lambda x, fc, h, w: F.max_pool2d(_maps(x, fc), (h, w), 1),
+    maximum_of_features=lambda x, fc, h, w: _of_windows(x, fc, h, w, torch.amax),
+    sums=lambda x, fc, h, w: _of_windows(x, fc, h, w, torch.sum),
+    sides_swapped=lambda x, fc, h, w: F.avg_pool2d(_maps(x, fc), (w, h), 1),
+    square=lambda x, fc, h, w: F.avg_pool2d(_maps(x, fc), h, 1),
+    padded=lambda x, fc, h, w: F.avg_pool2d(
+        _maps(x, fc), (h, w), 1, padding=(h // 2, w // 2)
     ),
-    of_best_class=lambda x, fc: maps_by_convolution(x, fc).amax(1, True),
-    summing_to_the_answer=lambda x, fc: maps_by_convolution(x, fc) / len(x[0, 0]),
-    from_zero=lambda x, fc: (
-        maps_by_convolution(x, fc) - maps_by_convolution(x, fc).amin((2, 3), True)
+    bias_of_every_place=lambda x, fc, h, w: (
+        F.conv2d(x, fc.weight[..., None, None].expand(-1, -1, h, w) / (h * w))
+        + h * w * fc.bias[:, None, None]
     ),
-    sigmoid=lambda x, fc: maps_by_convolution(x, fc).sigmoid(),
-    of_positive=lambda x, fc: maps_by_convolution(x.relu(), fc),
-    constant=lambda x, fc: fc(x.mean((2, 3)))[..., None, None].expand(
-        -1, -1, *x.shape[2:]
+    divided_by_the_map=lambda x, fc, h, w: (
+        _of_windows(x, fc, h, w, torch.sum) / x[0, 0].numel()
     ),
-    over_pixels=lambda x, fc: maps_by_convolution(x, fc).softmax(2),
-    doubled_bias=lambda x, fc: maps_by_convolution(x, fc) + fc.bias[:, None, None],
-    one_bias=lambda x, fc: F.conv2d(x, fc.weight[..., None, None]) + fc.bias[0],
+    softmaxed=lambda x, fc, h, w: windows_by_convolution(x, fc, h, w).softmax(1),
+    channels_last=lambda x, fc, h, w: fc(
+        F.avg_pool2d(x, (h, w), 1).permute(0, 2, 3, 1)
+    ),
+    viewed_not_moved=lambda x, fc, h, w: fc(
+        F.avg_pool2d(x, (h, w), 1).flatten(2).mT
+    ).reshape(len(x), -1, x.shape[2] - h + 1, x.shape[3] - w + 1),
+    one_window_less=lambda x, fc, h, w: windows_by_convolution(x, fc, h, w)[
+        ..., :-1, :-1
+    ],
+    in_a_row=lambda x, fc, h, w: windows_by_convolution(x, fc, h, w).flatten(2),
+    of_first_picture=lambda x, fc, h, w: windows_by_convolution(x, fc, h, w)[:1],
+    with_relu=lambda x, fc, h, w: F.avg_pool2d(_maps(x, fc).relu(), (h, w), 1),
+    corner_of_the_window=lambda x, fc, h, w: _maps(x, fc)[
+        ..., : x.shape[2] - h + 1, : x.shape[3] - w + 1
+    ],
 )
 
 
 # --- 03.5 -----------------------------------------------------------------------------
 
 
-def _conv(weight, bias, **options):
-    conv = nn.Conv2d(weight.shape[1], len(weight), weight.shape[2:], **options)
-    conv.weight = nn.Parameter(weight)
-    conv.bias = None if bias is None else nn.Parameter(bias)
+def _conv(weight, bias, padding):
+    conv = nn.Conv2d(weight.shape[1], len(weight), weight.shape[2:], padding=padding)
+    conv.weight = nn.Parameter(weight.detach().clone())
+    conv.bias = nn.Parameter(bias.detach().clone())
     return conv
 
 
-@right("03.5")
-def merge_by_convolution(narrow, wide):
-    kernel = F.conv2d(wide.weight, narrow.weight.transpose(0, 1))
-    constant = narrow.bias.view(1, -1, 1, 1).expand(-1, -1, *wide.kernel_size)
-    return _conv(kernel, wide(constant).flatten(), stride=wide.stride)
+def _pair(narrow, wide):
+    return torch.einsum("omij,mc->ocij", wide.weight, narrow.weight.flatten(1))
+
+
+def _framed(kernel, side):
+    return F.pad(kernel, [(side - kernel.shape[-1]) // 2] * 4)
 
 
 @right("03.5")
-def merge(
-    narrow, wide, *, scale=1, through=torch.sum, first_bias=1, bias=True, stride=None
-):
+def module_by_kernels(branches, *, pair=_pair, frame=_framed, padding=None, bias=None):
     """The right convolution, or one with a single named mistake."""
-    kernel = torch.einsum("omij,mc->ocij", wide.weight, narrow.weight.flatten(1))
-    constant = wide.bias + first_bias * through(wide.weight, (2, 3)) @ narrow.bias
-    stride = stride or wide.stride
-    return _conv(scale * kernel, constant if bias else None, stride=stride)
+    side = max(wide.kernel_size[0] for _, wide in branches)
+    kernels = [frame(pair(*branch), side) for branch in branches]
+    biases = [bias(wide) if bias else wide.bias for _, wide in branches]
+    padding = side // 2 if padding is None else padding
+    return _conv(torch.cat(kernels), torch.cat(biases), padding)
 
 
-wrong(
-    "03.5",
-    losing_first_bias=partial(merge, first_bias=0),
-    bias_through_centre=partial(merge, through=torch.mean),
-    losing_stride=partial(merge, stride=1),
-    losing_both_biases=partial(merge, bias=False),
-    by_averaging_channels=partial(merge, scale=1 / 4),
-    as_sequence=lambda narrow, wide: nn.Sequential(narrow, wide),
-)
-
-
-@wrong("03.5")
-def merge_in_place(narrow, wide):
-    wide.bias.data += wide.weight.data.sum((2, 3)) @ narrow.bias.data
-    kernel = torch.einsum("omij,mc->ocij", wide.weight, narrow.weight.flatten(1))
-    wide.weight, wide.in_channels = nn.Parameter(kernel), narrow.in_channels
-    return wide
+@right("03.5")
+def module_by_response(branches):
+    """The answer to a point in every channel, mirrored, is the kernel."""
+    side = max(wide.kernel_size[0] for _, wide in branches)
+    channels = branches[0][0].in_channels
+    points = torch.zeros(channels, channels, 2 * side - 1, 2 * side - 1)
+    points[range(channels), range(channels), side - 1, side - 1] = 1
+    half = side // 2
+    with torch.no_grad():
+        zero = torch.cat([branch(torch.zeros_like(points)) for branch in branches], 1)
+        y = torch.cat([branch(points) for branch in branches], 1) - zero
+    y = y[..., half : half + side, half : half + side]
+    return _conv(y.flip(2, 3).transpose(0, 1), zero[0, :, 0, 0], half)
 
 
 @wrong("03.5")
-def merge_without_second_bias(narrow, wide):
-    conv = merge(narrow, wide)
-    conv.bias.data -= wide.bias.data
+def module_in_place(branches):
+    conv = module_by_kernels(branches)
+    for _, wide in branches:
+        wide.bias.data.zero_()
     return conv
 
 
-@wrong("03.5")
-def merge_with_padding(narrow, wide):
-    conv = merge(narrow, wide)
-    conv.padding = tuple(k // 2 for k in wide.kernel_size)
-    return conv
-
-
-@wrong("03.5")
-def merge_with_square_stride(narrow, wide):
-    return merge(narrow, wide, stride=wide.stride[0])
-
-
-@wrong("03.5")
-def merge_with_mirrored_kernel(narrow, wide):
-    conv = merge(narrow, wide)
-    conv.weight.data = conv.weight.data.flip(2, 3)
-    return conv
-
-
-@wrong("03.5")
-def merge_for_square_kernels(narrow, wide):
-    conv = nn.Conv2d(narrow.in_channels, wide.out_channels, wide.kernel_size[0])
-    conv.stride, good = wide.stride, merge(narrow, wide)
-    conv.load_state_dict(good.state_dict())
-    return conv
-
-
-class _Both(nn.Conv2d):
+class _Module(nn.Conv2d):
     def forward(self, x):
-        return self.wide(self.narrow(x))
+        return torch.cat([branch(x) for branch in self.branches], 1)
 
 
 @wrong("03.5")
-def merge_by_calling_both(narrow, wide):
-    conv = _Both(narrow.in_channels, wide.out_channels, wide.kernel_size)
-    conv.narrow, conv.wide = narrow, wide
+def module_that_calls_the_branches(branches):
+    conv = _Module(5, 1, 1)
+    conv.branches = branches
     return conv
+
+
+@wrong("03.5")
+def module_without_bias(branches):
+    conv = module_by_kernels(branches)
+    conv.bias = None
+    return conv
+
+
+def _corner(kernel, side):
+    return F.pad(kernel, [0, side - kernel.shape[-1]] * 2)
 
 
 wrong(
     "03.5",
-    first_of_middle=lambda narrow, wide: merge(
-        _conv(narrow.weight[:1], narrow.bias[:1]),
-        _conv(wide.weight[:, :1], wide.bias, stride=wide.stride),
+    to_the_corner=partial(module_by_kernels, frame=_corner),
+    to_the_other_corner=partial(
+        module_by_kernels,
+        frame=lambda kernel, side: F.pad(kernel, [side - kernel.shape[-1], 0] * 2),
     ),
-    bias_of_largest=partial(merge, through=torch.amax),
-    bias_subtracted=partial(merge, first_bias=-1),
-    stride_swapped=lambda narrow, wide: merge(narrow, wide, stride=wide.stride[::-1]),
-    kernel_only=lambda narrow, wide: merge(narrow, wide).weight,
-    second_alone=lambda narrow, wide: wide,
-    of_absolute=lambda narrow, wide: merge(
-        _conv(narrow.weight.abs(), narrow.bias), wide
+    not_framed=partial(module_by_kernels, frame=lambda kernel, side: kernel),
+    resized=partial(
+        module_by_kernels,
+        frame=lambda kernel, side: F.interpolate(kernel, (side, side)),
     ),
+    repeated=partial(
+        module_by_kernels,
+        frame=lambda kernel, side: F.pad(
+            kernel, [(side - kernel.shape[-1]) // 2] * 4, mode="replicate"
+        ),
+    ),
+    of_three=partial(module_by_kernels, frame=lambda kernel, side: _framed(kernel, 3)),
+    without_padding=partial(module_by_kernels, padding=0),
+    padding_of_two=partial(module_by_kernels, padding=2),
+    padding_of_one=partial(module_by_kernels, padding=1),
+    wide_alone=partial(module_by_kernels, pair=lambda narrow, wide: wide.weight),
+    narrow_alone=partial(module_by_kernels, pair=lambda narrow, wide: narrow.weight),
+    averaged=partial(
+        module_by_kernels,
+        pair=lambda narrow, wide: _pair(narrow, wide) / narrow.out_channels,
+    ),
+    mirrored=partial(
+        module_by_kernels, pair=lambda narrow, wide: _pair(narrow, wide).flip(2, 3)
+    ),
+    biases_added=partial(
+        module_by_kernels, bias=lambda wide: wide.bias.sum().expand_as(wide.bias)
+    ),
+    bias_through_the_kernel=partial(
+        module_by_kernels, bias=lambda wide: wide.bias * wide.kernel_size[0] ** 2
+    ),
+    zero_bias=partial(module_by_kernels, bias=lambda wide: 0 * wide.bias),
+    in_other_order=lambda branches: module_by_kernels(branches[::-1]),
+    by_size=lambda branches: module_by_kernels(
+        sorted(branches, key=lambda branch: branch[1].kernel_size)
+    ),
+    first_branch=lambda branches: module_by_kernels(branches[:1]),
+    sum_of_branches=lambda branches: _conv(
+        sum(_framed(_pair(*branch), 7).sum(0, True) for branch in branches),
+        sum(wide.bias.sum()[None] for _, wide in branches),
+        3,
+    ),
+    as_module=lambda branches: branches,
+    kernel_only=lambda branches: module_by_kernels(branches).weight,
 )

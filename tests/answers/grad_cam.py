@@ -1,5 +1,7 @@
 """Answers to the exercises of notebook 07: right ones, and mistakes students make."""
 
+import math
+import statistics
 from functools import partial
 
 import torch
@@ -7,6 +9,348 @@ import torch.nn.functional as F
 from torchvision.ops import box_convert
 
 from tests.answers import right, wrong
+
+# --- §7.1 -----------------------------------------------------------------------------
+
+
+def _accuracy(answers, kinds):
+    return (answers == kinds).float().mean()
+
+
+@right("§7.1")
+def gain(answers, kinds, *, rival=lambda answers, kinds: kinds.bincount().max()):
+    """The right gain, or one over another rival."""
+    return _accuracy(answers, kinds) - rival(answers, kinds) / len(kinds)
+
+
+@right("§7.1")
+def gain_in_python(answers, kinds):
+    kinds = kinds.tolist()
+    right_ones = sum(a == k for a, k in zip(answers.tolist(), kinds, strict=True))
+    return (right_ones - max(map(kinds.count, kinds))) / len(kinds)
+
+
+wrong(
+    "§7.1",
+    over_a_quarter=lambda answers, kinds: _accuracy(answers, kinds) - 1 / 4,
+    over_the_kinds_seen=lambda answers, kinds: (
+        _accuracy(answers, kinds) - 1 / len(kinds.unique())
+    ),
+    over_the_favourite_answer=partial(gain, rival=lambda a, _: a.bincount().max()),
+    over_the_rarest=partial(gain, rival=lambda _, kinds: kinds.bincount().min()),
+    as_ratio=lambda answers, kinds: (
+        _accuracy(answers, kinds) * len(kinds) / kinds.bincount().max()
+    ),
+    in_percent=lambda *given: 100 * gain(*given),
+    in_pictures=lambda answers, kinds: (
+        (answers == kinds).sum() - kinds.bincount().max()
+    ),
+    number_of_the_kind=partial(gain, rival=lambda _, kinds: kinds.mode().values),
+    turned_round=lambda *given: -gain(*given),
+    never_negative=lambda *given: gain(*given).clamp(min=0),
+    chance_corrected=lambda answers, kinds: (
+        gain(answers, kinds) / (1 - kinds.bincount().max() / len(kinds)).clamp(min=1e-9)
+    ),
+)
+
+# --- §7.2 -----------------------------------------------------------------------------
+
+
+right(
+    "§7.2",
+    in_the_cell=lambda alpha, A, i, j: (alpha * A[:, i, j]).argmax(),
+    by_max=lambda alpha, A, i, j: max(
+        range(len(A)), key=lambda k: alpha[k] * A[k, i, j]
+    ),
+)
+wrong(
+    "§7.2",
+    brightest=lambda alpha, A, i, j: A[:, i, j].argmax(),
+    heaviest=lambda alpha, A, i, j: alpha.argmax(),
+    by_absolute_value=lambda alpha, A, i, j: (alpha * A[:, i, j]).abs().argmax(),
+    row_and_column_swapped=lambda alpha, A, i, j: (
+        alpha * A[:, min(j, A.shape[1] - 1), min(i, A.shape[2] - 1)]
+    ).argmax(),
+    of_the_sum=lambda alpha, A, i, j: (alpha + A[:, i, j]).argmax(),
+    of_the_whole_map=lambda alpha, A, i, j: (alpha * A.sum((1, 2))).argmax(),
+    most_against=lambda alpha, A, i, j: (alpha * A[:, i, j]).argmin(),
+    from_one=lambda alpha, A, i, j: (alpha * A[:, i, j]).argmax() + 1,
+    the_contribution_itself=lambda alpha, A, i, j: (alpha * A[:, i, j]).max(),
+    brightest_of_those_for=lambda alpha, A, i, j: ((alpha > 0) * A[:, i, j]).argmax(),
+)
+
+# --- §7.3 -----------------------------------------------------------------------------
+
+
+@right("§7.3")
+def fall(w, A, i, j):
+    return w @ A[:, i, j] / (A.shape[1] * A.shape[2])
+
+
+@right("§7.3")
+def fall_of_means(w, A, i, j):
+    before = A.mean((1, 2)) @ w
+    A[:, i, j] = 0
+    return before - A.mean((1, 2)) @ w
+
+
+wrong(
+    "§7.3",
+    of_the_cam=lambda w, A, i, j: w @ A[:, i, j],
+    turned_round=lambda *given: -fall(*given),
+    never_negative=lambda *given: fall(*given).clamp(min=0),
+    of_positive_weights=lambda w, *given: fall(w.relu(), *given),
+    by_channels_too=lambda w, *given: fall(w, *given) / len(w),
+    by_height=lambda w, A, i, j: w @ A[:, i, j] / A.shape[1],
+    by_the_other_cells=lambda w, A, i, j: w @ A[:, i, j] / (A[0].numel() - 1),
+    flattened_by_height=lambda w, A, i, j: (
+        w @ A.flatten(1)[:, min(i * A.shape[1] + j, A[0].numel() - 1)] / A[0].numel()
+    ),
+    in_shares=lambda w, A, i, j: fall(w, A, i, j) / (w @ A.mean((1, 2))),
+    mean_of_the_rest=lambda w, A, i, j: (
+        w @ A.mean((1, 2)) - w @ (A.sum((1, 2)) - A[:, i, j]) / max(A[0].numel() - 1, 1)
+    ),
+)
+
+# --- §7.4 -----------------------------------------------------------------------------
+
+
+@right("§7.4")
+def slopes(S, c):
+    p = S.softmax(0)
+    own = torch.zeros_like(S)
+    own[c] = 1
+    return p[c] * (own - p)
+
+
+@right("§7.4")
+def slopes_by_autograd(S, c):
+    S = S.clone().requires_grad_()
+    S.softmax(0)[c].backward()
+    return S.grad
+
+
+wrong(
+    "§7.4",
+    of_logarithm=lambda S, c: slopes(S, c) / S.softmax(0)[c],
+    of_own_scores=lambda S, c: S.softmax(0) * (1 - S.softmax(0)),
+    turned_round=lambda S, c: -slopes(S, c),
+    without_own=lambda S, c: -S.softmax(0)[c] * S.softmax(0),
+    only_own=lambda S, c: slopes(S, c)[c],
+    others_positive=lambda S, c: slopes(S, c).abs(),
+    of_exponents=lambda S, c: (
+        S.exp()[c] * (F.one_hot(torch.tensor(c), len(S)) - S.exp())
+    ),
+    times_own_of_each=lambda S, c: S.softmax(0) * slopes(S, c) / S.softmax(0)[c],
+    of_the_answer=lambda S, c: slopes(S, S.argmax().item()),
+    doubt=lambda S, c: 1 - S.softmax(0),
+)
+
+# --- §7.5 -----------------------------------------------------------------------------
+
+
+@right("§7.5")
+def half(curve, *, level=lambda curve: curve[0] / 2, none=-1):
+    """The right step, or the one under another level."""
+    low = [step for step, p in enumerate(curve) if p < level(curve)]
+    return low[0] if low else none
+
+
+@right("§7.5")
+def half_by_argmax(curve):
+    low = 2 * curve < curve[0]
+    return low.int().argmax() if low.any() else -1
+
+
+wrong(
+    "§7.5",
+    under_one_half=partial(half, level=lambda curve: 0.5),
+    under_half_the_peak=lambda curve: half(curve / curve.max(), level=lambda _: 0.5),
+    half_is_enough=lambda curve: half(curve, level=lambda c: c[0] / 2 + 1e-9),
+    last_time=lambda curve: (
+        len(curve) - 1 - half(curve.flip(0), level=lambda c: c[-1] / 2)
+    ),
+    how_often=lambda curve: (curve < curve[0] / 2).sum(),
+    from_one=lambda curve: half(curve) + 1,
+    last_above=lambda curve: half(curve) - 1,
+    never_is_the_end=partial(half, none=0),
+    never_is_length=lambda curve: half(curve) if half(curve) >= 0 else len(curve),
+    by_search_in_order=lambda curve: torch.searchsorted(-curve, -curve[0] / 2),
+    by_argmax_alone=lambda curve: (curve < curve[0] / 2).int().argmax(),
+    stayed_below=lambda curve: (
+        (curve >= curve[0] / 2).nonzero().max() + 1 if curve[-1] < curve[0] / 2 else -1
+    ),
+)
+
+# --- §7.6 -----------------------------------------------------------------------------
+
+
+def _sum_of_channels(alpha, A):
+    return torch.einsum("k,kij->ij", alpha, A)
+
+
+@right("§7.6")
+def contrast(a, b, A):
+    return F.relu(_sum_of_channels(a - b, A))
+
+
+right(
+    "§7.6",
+    of_two_sums=lambda a, b, A: (
+        _sum_of_channels(a, A) - _sum_of_channels(b, A)
+    ).relu(),
+)
+wrong(
+    "§7.6",
+    of_two_maps=lambda a, b, A: (
+        _sum_of_channels(a, A).relu() - _sum_of_channels(b, A).relu()
+    ),
+    relu_three_times=lambda a, b, A: (
+        _sum_of_channels(a, A).relu() - _sum_of_channels(b, A).relu()
+    ).relu(),
+    turned_round=lambda a, b, A: contrast(b, a, A),
+    without_relu=lambda a, b, A: _sum_of_channels(a - b, A),
+    absolute=lambda a, b, A: _sum_of_channels(a - b, A).abs(),
+    of_positive_weights=lambda a, b, A: _sum_of_channels((a - b).relu(), A),
+    of_first=lambda a, b, A: _sum_of_channels(a, A).relu(),
+    added=lambda a, b, A: contrast(a, -b, A),
+    kept_by_channels=lambda a, b, A: ((a - b)[:, None, None] * A).relu(),
+    averaged=lambda a, b, A: contrast(a, b, A) / len(A),
+)
+
+# --- §7.7 -----------------------------------------------------------------------------
+
+
+@right("§7.7")
+def shift(strides):
+    return (math.prod(strides) - 1) / 2
+
+
+@right("§7.7")
+def shift_of_a_cell(strides):
+    places = torch.arange(math.prod(strides)).float()  # the pixels of cell 0
+    return places.mean()
+
+
+wrong(
+    "§7.7",
+    summed=lambda strides: (sum(strides) - 1) / 2,
+    of_each_layer=lambda strides: sum((s - 1) / 2 for s in strides),
+    of_the_last=lambda strides: (strides[-1] - 1) / 2,
+    of_powers_of_two=lambda strides: (2 ** len(strides) - 1) / 2,
+    half_a_cell=lambda strides: math.prod(strides) / 2,
+    whole=lambda strides: (math.prod(strides) - 1) // 2,
+    not_halved=lambda strides: math.prod(strides) - 1,
+    turned_round=lambda strides: -shift(strides),
+    of_the_largest=lambda strides: (max(strides) ** len(strides) - 1) / 2,
+    product_of_shifts=lambda strides: math.prod((s - 1) / 2 for s in strides),
+)
+
+# --- §7.8 -----------------------------------------------------------------------------
+
+
+right(
+    "§7.8",
+    by_diff=lambda inside: (inside.diff(dim=1) > 0).all(1).float().mean(),
+    by_rows=lambda inside: sum(a < b < c for a, b, c in inside.tolist()) / len(inside),
+)
+wrong(
+    "§7.8",
+    by_ends=lambda inside: (inside[:, 0] < inside[:, 2]).float().mean(),
+    of_pairs=lambda inside: (inside.diff(dim=1) > 0).float().mean(),
+    any_pair=lambda inside: (inside.diff(dim=1) > 0).any(1).float().mean(),
+    also_equal=lambda inside: (inside.diff(dim=1) >= 0).all(1).float().mean(),
+    along_columns=lambda inside: (inside.diff(dim=0) > 0).all(0).float().mean(),
+    of_means=lambda inside: (inside.mean(0).diff() > 0).all().float(),
+    count=lambda inside: (inside.diff(dim=1) > 0).all(1).sum(),
+    in_percent=lambda inside: 100 * (inside.diff(dim=1) > 0).all(1).float().mean(),
+    falling=lambda inside: (inside.diff(dim=1) < 0).all(1).float().mean(),
+    all_repeats=lambda inside: float((inside.diff(dim=1) > 0).all()),
+    largest_is_last=lambda inside: (inside.argmax(1) == 2).float().mean(),
+)
+
+# --- §7.9 -----------------------------------------------------------------------------
+
+
+right(
+    "§7.9",
+    by_division=lambda y, x, height, width, P: 1 + y // P * (width // P) + x // P,
+    by_map=lambda y, x, height, width, P: (
+        1
+        + torch.arange(height // P * (width // P))
+        .view(height // P, -1)
+        .repeat_interleave(P, 0)
+        .repeat_interleave(P, 1)[y, x]
+    ),
+)
+wrong(
+    "§7.9",
+    without_class_token=lambda y, x, h, w, P: y // P * (w // P) + x // P,
+    by_columns=lambda y, x, h, w, P: 1 + x // P * (h // P) + y // P,
+    rows_of_height=lambda y, x, h, w, P: 1 + y // P * (h // P) + x // P,
+    x_and_y_swapped=lambda y, x, h, w, P: 1 + x // P * (w // P) + y // P,
+    of_the_pixel=lambda y, x, h, w, P: 1 + (y * w + x) // P**2,
+    rows_of_pixels=lambda y, x, h, w, P: 1 + y // P * w + x // P,
+    class_token_last=lambda y, x, h, w, P: y // P * (w // P) + x // P + (y == 0),
+    rounded=lambda y, x, h, w, P: 1 + round(y / P) * (w // P) + round(x / P),
+    from_one_twice=lambda y, x, h, w, P: 2 + y // P * (w // P) + x // P,
+    class_token_in_each_row=lambda y, x, h, w, P: 1 + y // P * (w // P + 1) + x // P,
+)
+
+# --- §7.10 ----------------------------------------------------------------------------
+
+
+@right("§7.10")
+def last_layer(A, w, *, cells=lambda A: A.shape[1] * A.shape[2]):
+    """The right map, or one divided by something else."""
+    return torch.einsum("k,kij->ij", w.clamp(min=0), A) / cells(A)
+
+
+@right("§7.10")
+def last_layer_by_autograd(A, w):
+    A.requires_grad_()
+    (A.mean((1, 2)) @ w).backward()
+    return (A.grad.relu() * A.detach()).sum(0)
+
+
+wrong(
+    "§7.10",
+    as_grad_cam=lambda A, w: _sum_of_channels(w, A).relu() / A[0].numel(),
+    as_cam=lambda A, w: _sum_of_channels(w, A) / A[0].numel(),
+    not_divided=partial(last_layer, cells=lambda A: 1),
+    by_height=partial(last_layer, cells=lambda A: A.shape[1]),
+    by_channels=partial(last_layer, cells=len),
+    absolute_gradient=lambda A, w: last_layer(A, w.abs()),
+    negative_gradient=lambda A, w: last_layer(A, -w),
+    averaged_over_channels=lambda A, w: last_layer(A, w) / len(w),
+    kept_by_channels=lambda A, w: w.relu()[:, None, None] * A / A[0].numel(),
+    to_one=lambda A, w: last_layer(A, w) / last_layer(A, w).max().clamp(min=1e-9),
+    gradient_alone=lambda A, w: (w.relu().sum() / A[0].numel()).expand(A[0].shape),
+    gate_only=lambda A, w: last_layer(A, (w > 0).to(A)),
+)
+
+# --- §7.11 ----------------------------------------------------------------------------
+
+
+right(
+    "§7.11",
+    by_quantile=lambda a, b: (a - b).quantile(0.5),
+    by_statistics=lambda a, b: statistics.median((a - b).tolist()),
+)
+wrong(
+    "§7.11",
+    of_torch=lambda a, b: (a - b).median(),
+    of_medians=lambda a, b: a.quantile(0.5) - b.quantile(0.5),
+    mean=lambda a, b: (a - b).mean(),
+    turned_round=lambda a, b: (b - a).quantile(0.5),
+    absolute=lambda a, b: (a - b).abs().quantile(0.5),
+    of_pairs_won=lambda a, b: (a > b).float().mean(),
+    upper_middle=lambda a, b: (a - b).sort().values[len(a) // 2],
+    not_sorted=lambda a, b: (a - b)[len(a) // 2],
+    ratio=lambda a, b: (a / b.clamp(min=1e-3)).quantile(0.5),
+    of_sorted_lists=lambda a, b: (a.sort().values - b.sort().values).quantile(0.5),
+)
+
 
 # --- 07.1 -----------------------------------------------------------------------------
 
@@ -305,47 +649,73 @@ wrong(
 
 
 @right("07.5")
-def grid(tokens, h, w):
-    cells = tokens[:, tokens.shape[1] - h * w :]
-    return cells.reshape(len(tokens), h, w, -1).permute(0, 3, 1, 2)
+def kept_map(
+    tokens,
+    kept,
+    h,
+    w,
+    *,
+    cells=lambda tokens, K: tokens[:, tokens.shape[1] - K :],
+    place=lambda m, h, w: divmod(m, w),
+    empty=0.0,
+):
+    """The right map, or one with a single named mistake."""
+    B, K = kept.shape
+    full = torch.full((B, tokens.shape[2], h, w), empty, dtype=tokens.dtype)
+    for b in range(B):
+        for token, m in zip(cells(tokens, K)[b], kept[b].tolist(), strict=True):
+            i, j = place(m, h, w)
+            full[b, :, i, j] = token
+    return full
 
 
-right("07.5", by_fold=lambda tokens, h, w: F.fold(tokens[:, -h * w :].mT, (h, w), 1))
+@right("07.5")
+def kept_map_by_indices(tokens, kept, h, w):
+    flat = tokens.new_zeros(len(tokens), h * w, tokens.shape[-1])
+    flat[torch.arange(len(kept))[:, None], kept] = tokens[:, -kept.shape[1] :]
+    return flat.mT.reshape(len(tokens), -1, h, w)
+
+
 wrong(
     "07.5",
-    always_dropping_one=lambda tokens, h, w: grid(tokens[:, 1 : 1 + h * w], h, w),
-    keeping_the_class_token=lambda tokens, h, w: grid(tokens[:, : h * w], h, w),
-    without_transposing=lambda tokens, h, w: tokens[:, -h * w :].reshape(
-        len(tokens), -1, h, w
+    first_tokens=partial(kept_map, cells=lambda tokens, K: tokens[:, :K]),
+    after_one_service_token=partial(
+        kept_map, cells=lambda tokens, K: tokens[:, 1 : K + 1]
     ),
-    by_columns=lambda tokens, h, w: grid(tokens, w, h).transpose(2, 3),
-    with_channels_last=lambda tokens, h, w: tokens[:, -h * w :].unflatten(1, (h, w)),
-    of_squares=lambda tokens, h, w: grid(tokens, *[int((h * w) ** 0.5)] * 2),
-    of_swapped_sides=lambda tokens, h, w: grid(tokens, w, h),
-    from_below=lambda tokens, h, w: grid(tokens, h, w).flip(2),
-    of_the_first_picture=lambda tokens, h, w: grid(tokens, h, w)[:1].expand(
-        len(tokens), -1, -1, -1
+    in_order_of_tokens=lambda tokens, kept, h, w: kept_map(
+        tokens, torch.arange(kept.shape[1]).expand_as(kept), h, w
     ),
-    channels_backwards=lambda tokens, h, w: grid(tokens, h, w).flip(1),
-    without_batch=lambda tokens, h, w: grid(tokens, h, w)[0],
-    mixed_with_the_batch=lambda tokens, h, w: (
-        tokens[:, -h * w :]
-        .transpose(0, 1)
-        .reshape(len(tokens), h, w, -1)
-        .permute(0, 3, 1, 2)
+    in_order_of_numbers=lambda tokens, kept, h, w: kept_map(
+        tokens, kept.sort(1).values, h, w
     ),
-    with_the_class_token_added=lambda tokens, h, w: (
-        grid(tokens, h, w) + tokens[:, 0, :, None, None]
+    of_the_first_picture=lambda tokens, kept, h, w: kept_map(
+        tokens, kept[:1].expand_as(kept), h, w
     ),
-    normalised=lambda tokens, h, w: F.normalize(grid(tokens, h, w), dim=1),
-    by_snake=lambda tokens, h, w: torch.cat(
-        [
-            row.flip(3) if i % 2 else row
-            for i, row in enumerate(grid(tokens, h, w).split(1, 2))
-        ],
-        2,
+    by_columns=partial(kept_map, place=lambda m, h, w: (m % h, m // h)),
+    counted_from_one=partial(kept_map, place=lambda m, h, w: divmod(m - 1, w)),
+    height_for_width=partial(kept_map, place=lambda m, h, w: (m // h % h, m % h % w)),
+    of_swapped_sides=lambda tokens, kept, h, w: kept_map(tokens, kept, w, h),
+    transposed=lambda tokens, kept, h, w: kept_map(tokens, kept, w, h).mT,
+    ones_elsewhere=partial(kept_map, empty=1.0),
+    nothing_elsewhere=partial(kept_map, empty=math.nan),
+    class_token_elsewhere=lambda tokens, kept, h, w: torch.where(
+        kept_map(torch.ones_like(tokens), kept, h, w) > 0,
+        kept_map(tokens, kept, h, w),
+        tokens[:, 0, :, None, None],
     ),
-    by_permuted_tokens=lambda tokens, h, w: (
-        tokens[:, -h * w :].permute(0, 2, 1).reshape(len(tokens), -1, w, h)
+    mean_elsewhere=lambda tokens, kept, h, w: torch.where(
+        kept_map(torch.ones_like(tokens), kept, h, w) > 0,
+        kept_map(tokens, kept, h, w),
+        tokens[:, -kept.shape[1] :].mean(1)[..., None, None],
+    ),
+    channels_last=lambda *given: kept_map(*given).movedim(1, -1),
+    flat=lambda *given: kept_map(*given).flatten(2),
+    without_transposing=lambda tokens, kept, h, w: (
+        kept_map(tokens, kept, h, w)
+        .flatten(2)
+        .mT.reshape(len(tokens), tokens.shape[2], h, w)
+    ),
+    numbers_of_tokens=lambda tokens, kept, h, w: kept_map(
+        tokens, (kept - (tokens.shape[1] - kept.shape[1])) % (h * w), h, w
     ),
 )

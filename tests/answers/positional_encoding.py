@@ -2,8 +2,10 @@
 
 import math
 from functools import partial
+from itertools import permutations, product
 
 import torch
+import torch.nn.functional as F
 
 from tests.answers import right, wrong
 
@@ -25,6 +27,198 @@ def _halves(positions, d):
     angles = _angles(positions, d)
     return torch.cat([angles.sin(), angles.cos()], dim=-1)
 
+
+# --- §10.1 ----------------------------------------------------------------------------
+
+
+@right("§10.1")
+def phrases(words):
+    counts = [words.count(word) for word in set(words)]
+    return math.factorial(len(words)) // math.prod(map(math.factorial, counts))
+
+
+right("§10.1", by_trying=lambda words: len({" ".join(p) for p in permutations(words)}))
+wrong(
+    "§10.1",
+    all_orders=lambda words: math.factorial(len(words)),
+    without_itself=lambda words: phrases(words) - 1,
+    of_different_words=lambda words: math.factorial(len(set(words))),
+    words_in_all=lambda words: len(words),
+    different_words=lambda words: len(set(words)),
+    divided_by_repeats=lambda words: (
+        math.factorial(len(words)) // (len(words) - len(set(words)) + 1)
+    ),
+    divided_by_counts=lambda words: (
+        math.factorial(len(words))
+        // math.prod(words.count(word) for word in set(words))
+    ),
+    divided_by_factorial_of_the_rest=lambda words: (
+        math.factorial(len(words)) // math.factorial(len(words) - len(set(words)) + 1)
+    ),
+    any_words=lambda words: len(set(words)) ** len(words),
+    one=lambda words: 1,
+    pairs=lambda words: math.comb(len(words), 2),
+    real_number=lambda words: math.log(math.factorial(len(words))),
+)
+
+
+# --- §10.2 ----------------------------------------------------------------------------
+
+
+@right("§10.2")
+def one_number(
+    pos, j, d, *, pair=lambda j, d: j % (d // 2), two=2, waves=(math.sin, math.cos)
+):
+    """The right number, or one with a single named mistake."""
+    angle = pos / 10_000 ** (two * pair(j, d) / d)
+    return waves[j >= d // 2](angle)
+
+
+right("§10.2", of_table=lambda pos, j, d: _halves(torch.tensor(pos), d)[j])
+wrong(
+    "§10.2",
+    pairs=lambda pos, j, d: _pairs(torch.tensor(pos), d)[j],
+    cosines_first=partial(one_number, waves=(math.cos, math.sin)),
+    sines_only=partial(one_number, waves=(math.sin, math.sin)),
+    without_two=partial(one_number, two=1),
+    place_as_pair=partial(one_number, pair=lambda j, d: j),
+    half_the_place=partial(one_number, pair=lambda j, d: j // 2),
+    from_the_first_cosine=lambda pos, j, d: (math.sin if j <= d // 2 else math.cos)(
+        pos / 10_000 ** (2 * (j % (d // 2)) / d)
+    ),
+    without_d=lambda pos, j, d: one_number(pos, j, d, two=2 * d),
+    in_degrees=lambda pos, j, d: one_number(math.radians(pos), j, d),
+    rising_frequency=lambda pos, j, d: one_number(pos, j, d, two=-2),
+    as_tensor2tensor=lambda pos, j, d: one_number(pos, j, d, two=2 * d / (d - 1.999)),
+)
+
+# --- §10.3 ----------------------------------------------------------------------------
+
+
+@right("§10.3")
+def gap(m, n, d, *, lengths=2, twice=2, difference=lambda m, n: m - n):
+    """The right square, or one with a single named mistake."""
+    cosines = torch.cos(difference(m, n) * _frequencies(d))
+    return lengths * d / 2 - twice * cosines.sum()
+
+
+right(
+    "§10.3",
+    of_table=lambda m, n, d: (
+        (_halves(torch.tensor(m), d) - _halves(torch.tensor(n), d)).square().sum()
+    ),
+    by_half_angles=lambda m, n, d: (
+        4 * (_frequencies(d) * (m - n) / 2).sin().square().sum().item()
+    ),
+)
+wrong(
+    "§10.3",
+    distance=lambda m, n, d: gap(m, n, d).clamp(min=0).sqrt(),
+    product_once=partial(gap, twice=1),
+    one_length=partial(gap, lengths=1),
+    product=lambda m, n, d: d / 2 - gap(m, n, d) / 2,
+    of_unit_vectors=lambda m, n, d: gap(m, n, d) / (d / 2),
+    added=partial(gap, twice=-2),
+    of_sum=partial(gap, difference=lambda m, n: m + n),
+    all_dimensions=lambda m, n, d: (
+        2 * d - 2 * torch.cos((m - n) * 10_000 ** (-torch.arange(d) / d)).sum()
+    ),
+    of_positions=lambda m, n, d: (m - n) ** 2,
+    mean=lambda m, n, d: gap(m, n, d) / d,
+    length_d=partial(gap, lengths=4),
+)
+
+# --- §10.4 ----------------------------------------------------------------------------
+
+right(
+    "§10.4",
+    by_formula=lambda s, times: math.log(times) / s,
+    by_tensors=lambda s, times: -(1 / torch.tensor(float(times))).log() / s,
+)
+wrong(
+    "§10.4",
+    half_life=lambda s, times: math.log(2) / s,
+    binary=lambda s, times: math.log2(times) / s,
+    decimal=lambda s, times: math.log10(times) / s,
+    quotient=lambda s, times: times / s,
+    multiplied=lambda s, times: math.log(times) * s,
+    negative=lambda s, times: -math.log(times) / s,
+    without_softmax=lambda s, times: (times - 1) / s,
+    rounded=lambda s, times: round(math.log(times) / s),
+    rounded_up=lambda s, times: math.ceil(math.log(times) / s),
+    of_one=lambda s, times: 1 / (s * times),
+    exponent=lambda s, times: math.exp(-s * times),
+)
+
+# --- §10.5 ----------------------------------------------------------------------------
+
+right(
+    "§10.5",
+    by_formula=lambda N, T, k, choices: (T - k + (N - T) / choices) / (N - k),
+    place_by_place=lambda N, T, k, choices: (
+        sum(1 if p < T else 1 / choices for p in range(k, N)) / (N - k)
+    ),
+    by_shares=lambda N, T, k, choices: torch.where(
+        torch.arange(N) < T, 1.0, 1 / choices
+    )[k:].mean(),
+)
+wrong(
+    "§10.5",
+    all_places_below=lambda N, T, k, choices: (T - k + (N - T) / choices) / N,
+    all_places_answer=lambda N, T, k, choices: (T + (N - T) / choices) / N,
+    seen_without_k=lambda N, T, k, choices: (T + (N - T) / choices) / (N - k),
+    never_guesses=lambda N, T, k, choices: (T - k) / (N - k),
+    guesses_all=lambda N, T, k, choices: 1 / choices,
+    mean_of_two=lambda N, T, k, choices: (1 + 1 / choices) / 2,
+    guesses_the_rest=lambda N, T, k, choices: (
+        (T - k + (N - T) / (choices - 1)) / (N - k)
+    ),
+    one_more_seen=lambda N, T, k, choices: (
+        (T + 1 - k + (N - T - 1) / choices) / (N - k)
+    ),
+    k_new_places_less=lambda N, T, k, choices: (
+        (T - k + (N - T - k) / choices) / (N - k)
+    ),
+    counted=lambda N, T, k, choices: T - k + (N - T) / choices,
+    whole=lambda N, T, k, choices: (T - k + (N - T) // choices) / (N - k),
+)
+
+# --- §10.6 ----------------------------------------------------------------------------
+
+
+@right("§10.6")
+def alike(s, first, second, *, join=lambda rows, columns: (rows + columns) / 2):
+    """The right cosine, or one with a single named mistake."""
+    return join(s[abs(first[0] - second[0])], s[abs(first[1] - second[1])])
+
+
+@right("§10.6")
+def alike_by_index(s, first, second):
+    return s[(torch.tensor(first) - torch.tensor(second)).abs()].mean()
+
+
+wrong(
+    "§10.6",
+    product=partial(alike, join=lambda rows, columns: rows * columns),
+    sum=partial(alike, join=lambda rows, columns: rows + columns),
+    rows_only=partial(alike, join=lambda rows, columns: rows),
+    columns_only=partial(alike, join=lambda rows, columns: columns),
+    smaller=partial(alike, join=min),
+    larger=partial(alike, join=max),
+    root_of_squares=partial(alike, join=torch.hypot),
+    geometric=partial(alike, join=lambda rows, columns: (rows * columns).abs().sqrt()),
+    with_sign=lambda s, first, second: (
+        (s[first[0] - second[0]] + s[first[1] - second[1]]) / 2
+    ),
+    of_path=lambda s, first, second: s[
+        abs(first[0] - second[0]) + abs(first[1] - second[1])
+    ],
+    of_straight_line=lambda s, first, second: s[round(math.dist(first, second))],
+    row_with_column=lambda s, first, second: alike(s, first, second[::-1]),
+    of_own_axes=lambda s, first, second: (
+        (s[abs(first[0] - first[1])] + s[abs(second[0] - second[1])]) / 2
+    ),
+)
 
 # --- 10.1 -----------------------------------------------------------------------------
 
@@ -198,90 +392,81 @@ wrong(
 # --- 10.4 -----------------------------------------------------------------------------
 
 
-def _axes(T, H, W):
-    return torch.meshgrid(*map(torch.arange, (T, H, W)), indexing="ij")
+def _grid_of(rows, columns, d, pairs=_pairs):
+    y, x = torch.meshgrid(rows, columns, indexing="ij")
+    return torch.cat([pairs(y, d // 2), pairs(x, d // 2)], dim=-1)
+
+
+def _centres(new, old):
+    return (torch.arange(new) + 0.5) * old / new - 0.5
 
 
 @right("10.4")
-def video_by_meshgrid(T, H, W, d):
-    return torch.cat([_pairs(axis, d // 3) for axis in _axes(T, H, W)], dim=-1)
+def regrid(H, W, h, w, d, *, at=_centres, grid=_grid_of):
+    """The right encoding, or one with a single named mistake."""
+    return grid(at(H, h), at(W, w), d)
 
 
 @right("10.4")
-def video_by_slices(T, H, W, d):
-    pe, third = torch.empty(T, H, W, d), d // 3
-    pe[..., :third] = _pairs(torch.arange(T), third)[:, None, None]
-    pe[..., third : 2 * third] = _pairs(torch.arange(H), third)[:, None]
-    pe[..., 2 * third :] = _pairs(torch.arange(W), third)
+def regrid_by_loops(H, W, h, w, d):
+    pe = torch.empty(H, W, d)
+    for i, j in product(range(H), range(W)):
+        y, x = (
+            (2 * n + 1) * old / (2 * new) - 0.5
+            for n, new, old in ((i, H, h), (j, W, w))
+        )
+        pe[i, j, : d // 2] = _pairs(torch.tensor(y), d // 2)
+        pe[i, j, d // 2 :] = _pairs(torch.tensor(x), d // 2)
     return pe
 
 
 wrong(
     "10.4",
-    columns_first=lambda T, H, W, d: torch.cat(
-        [_pairs(axis, d // 3) for axis in _axes(T, H, W)[::-1]], dim=-1
+    own_numbers=partial(regrid, at=lambda new, old: torch.arange(new)),
+    numbers_stretched=partial(
+        regrid, at=lambda new, old: torch.arange(new) * old / new
     ),
-    summed=lambda T, H, W, d: sum(_pairs(axis, d) for axis in _axes(T, H, W)),
-    with_frequencies_of_the_whole=lambda T, H, W, d: torch.cat(
-        [_pairs(axis, d)[..., : d // 3] for axis in _axes(T, H, W)], dim=-1
+    corners_aligned=partial(
+        regrid, at=lambda new, old: torch.linspace(0, old - 1, new)
     ),
-    counted_from_one=lambda T, H, W, d: video_by_meshgrid(T + 1, H + 1, W + 1, d)[
-        1:, 1:, 1:
-    ],
-    by_raster=lambda T, H, W, d: _pairs(torch.arange(T * H * W), d).view(T, H, W, d),
-    flattened=lambda T, H, W, d: video_by_meshgrid(T, H, W, d).flatten(0, 2),
+    without_the_half_step=partial(
+        regrid, at=lambda new, old: (torch.arange(new) + 0.5) * old / new
+    ),
+    half_added_outside=partial(
+        regrid, at=lambda new, old: torch.arange(new) * old / new + 0.5
+    ),
+    half_subtracted_first=partial(
+        regrid, at=lambda new, old: (torch.arange(new) - 0.5) * old / new + 0.5
+    ),
+    turned_round=partial(
+        regrid, at=lambda new, old: (torch.arange(new) + 0.5) * new / old - 0.5
+    ),
+    nearest=partial(regrid, at=lambda new, old: _centres(new, old).round()),
+    rounded_down=partial(regrid, at=lambda new, old: torch.arange(new) * old // new),
+    clamped=partial(regrid, at=lambda new, old: _centres(new, old).clamp(0, old - 1)),
+    in_shares=partial(regrid, at=lambda new, old: (torch.arange(new) + 0.5) / new),
+    one_ratio_for_both=lambda H, W, h, w, d: _grid_of(
+        _centres(H, h), (torch.arange(W) + 0.5) * h / H - 0.5, d
+    ),
+    columns_first=lambda *given: regrid(*given).roll(given[-1] // 2, -1),
+    sides_swapped=lambda H, W, h, w, d: regrid(W, H, w, h, d),
+    in_halves=partial(regrid, grid=partial(_grid_of, pairs=_halves)),
+    summed=partial(regrid, grid=lambda y, x, d: _pairs(y, d)[:, None] + _pairs(x, d)),
+    frequencies_of_the_whole=partial(
+        regrid,
+        grid=partial(_grid_of, pairs=lambda p, d: _pairs(p, 2 * d)[..., :d]),
+    ),
+    flattened=lambda *given: regrid(*given).flatten(0, 1),
+    of_the_old_grid=lambda H, W, h, w, d: regrid(h, w, h, w, d),
 )
 
 
-wrong(
-    "10.4",
-    rows_before_frames=lambda T, H, W, d: torch.cat(
-        [_pairs(axis, d // 3) for axis in _axes(T, H, W)], dim=-1
-    ).roll(d // 3, -1),
-    by_halves=lambda T, H, W, d: torch.cat(
-        [_halves(axis, d // 3) for axis in _axes(T, H, W)], dim=-1
-    ),
-    cosines_first=lambda T, H, W, d: (
-        video_by_meshgrid(T, H, W, d).unflatten(-1, (-1, 2)).flip(-1).flatten(-2)
-    ),
-    in_shares_of_the_side=lambda T, H, W, d: torch.cat(
-        [
-            _pairs(axis / n, d // 3)
-            for axis, n in zip(_axes(T, H, W), (T, H, W), strict=True)
-        ],
-        dim=-1,
-    ),
-    rows_only=lambda T, H, W, d: torch.cat([_pairs(_axes(T, H, W)[1], d // 3)] * 3, -1),
-    mixed_by_channel=lambda T, H, W, d: torch.stack(
-        [_pairs(axis, d // 3) for axis in _axes(T, H, W)], dim=-1
-    ).flatten(-2),
-    transposed=lambda T, H, W, d: video_by_meshgrid(T, H, W, d).transpose(1, 2),
-    channels_first=lambda T, H, W, d: video_by_meshgrid(T, H, W, d).movedim(-1, 0),
-    of_columns_and_rows_swapped=lambda T, H, W, d: torch.cat(
-        [_pairs(_axes(T, H, W)[n], d // 3) for n in (0, 2, 1)], dim=-1
-    ),
-    of_one_frame=lambda T, H, W, d: video_by_meshgrid(T, H, W, d)[:1].expand(
-        T, -1, -1, -1
-    ),
-    frame_by_raster=lambda T, H, W, d: torch.cat(
-        [
-            _pairs(t, d // 3)
-            for t in (
-                _axes(T, H, W)[0],
-                _axes(T, H, W)[1],
-                _axes(T, H, W)[1] * W + _axes(T, H, W)[2],
-            )
-        ],
-        dim=-1,
-    ),
-    centred=lambda T, H, W, d: torch.cat(
-        [
-            _pairs(axis - n // 2, d // 3)
-            for axis, n in zip(_axes(T, H, W), (T, H, W), strict=True)
-        ],
-        dim=-1,
-    ),
-)
+@wrong("10.4")
+def regrid_interpolated(H, W, h, w, d):
+    """The old table stretched as a picture: between its places it is no formula."""
+    old = _grid_of(torch.arange(h), torch.arange(w), d).movedim(-1, 0)[None]
+    new = F.interpolate(old, (H, W), mode="bilinear", align_corners=False)
+    return new[0].movedim(0, -1)
 
 
 # --- 10.5 -----------------------------------------------------------------------------

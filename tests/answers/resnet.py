@@ -13,6 +13,214 @@ from torchvision.ops import stochastic_depth
 
 from tests.answers import right, spoiled, wrong
 
+# --- §4.1 -----------------------------------------------------------------------------
+
+right(
+    "§4.1",
+    by_parts=lambda s, S, d, D: (d - s) / ((d - s) + ((D - d) - (S - s))),
+    by_the_rest=lambda s, S, d, D: 1 - ((D - d) - (S - s)) / (D - S),
+    as_tensor=lambda s, S, d, D: torch.tensor(1.0 * (d - s)) / (D - S),
+)
+wrong(
+    "§4.1",
+    of_overfitting=lambda s, S, d, D: 1 - (d - s) / (D - S),
+    ratio_of_errors=lambda s, S, d, D: d / D,
+    in_percent=lambda s, S, d, D: 100 * (d - s) / (D - S),
+    upside_down=lambda s, S, d, D: (D - S) / (d - s or 1),
+    of_deep_error=lambda s, S, d, D: (d - s) / D,
+    not_negative=lambda s, S, d, D: max(d - s, 0) / (D - S),
+    at_most_all=lambda s, S, d, D: min((d - s) / (D - S), 1),
+    whole_division=lambda s, S, d, D: (d - s) // (D - S),
+    shares_of_both_gaps=lambda s, S, d, D: (d - s) / ((d - s) + (D - d)),
+    not_divided=lambda s, S, d, D: d - s,
+)
+
+# --- §4.2 -----------------------------------------------------------------------------
+
+right(
+    "§4.2",
+    by_torch=lambda slopes, skip: (torch.tensor(slopes) + skip).prod(),
+    by_math=lambda slopes, skip: math.prod(slope + skip for slope in slopes),
+)
+wrong(
+    "§4.2",
+    without_skip=lambda slopes, skip: math.prod(slopes),
+    skip_always_one=lambda slopes, skip: math.prod(1 + s for s in slopes),
+    skip_at_the_branch=lambda slopes, skip: math.prod(1 + skip * s for s in slopes),
+    skip_once=lambda slopes, skip: skip + math.prod(slopes),
+    skip_past_all_blocks=lambda slopes, skip: skip ** len(slopes) + math.prod(slopes),
+    summed=lambda slopes, skip: sum(skip + s for s in slopes),
+    skip_times=lambda slopes, skip: math.prod(skip * s for s in slopes),
+    last_block_only=lambda slopes, skip: skip + slopes[-1],
+    of_the_mean=lambda slopes, skip: skip + sum(slopes) / len(slopes),
+)
+
+# --- §4.3 -----------------------------------------------------------------------------
+
+
+@right("§4.3")
+def kernel_without_dirac(weight, *, sign=-1, own=True, middle=None, turn=False):
+    """The right kernel, or one with a single named mistake."""
+    middle = weight.shape[-1] // 2 if middle is None else middle
+    kernel = -weight if turn else weight.clone()
+    ones = torch.eye(len(weight)) if own else torch.ones(len(weight), len(weight))
+    kernel[:, :, middle, middle] += sign * ones
+    return kernel
+
+
+@right("§4.3")
+def kernel_by_loop(weight):
+    for c in range(len(weight)):
+        weight[c, c, weight.shape[2] // 2, weight.shape[3] // 2] -= 1
+    return weight
+
+
+wrong(
+    "§4.3",
+    added=partial(kernel_without_dirac, sign=1),
+    every_pair_of_channels=partial(kernel_without_dirac, own=False),
+    in_the_corner=partial(kernel_without_dirac, middle=0),
+    in_the_middle_of_3x3=lambda weight: kernel_without_dirac(
+        weight, middle=min(1, weight.shape[-1] - 1)
+    ),
+    other_sign=partial(kernel_without_dirac, sign=1, turn=True),
+    one_from_all=lambda weight: weight - 1,
+    as_it_is=lambda weight: weight,
+    zeros=torch.zeros_like,
+    unit_at_every_place=lambda weight: (
+        weight - torch.eye(len(weight))[:, :, None, None]
+    ),
+    first_channel_only=lambda weight: torch.cat(
+        [kernel_without_dirac(weight)[:1], weight[1:]]
+    ),
+)
+
+# --- §4.4 -----------------------------------------------------------------------------
+
+right(
+    "§4.4",
+    counted=lambda counts, convs: len([0] + [0] * convs * sum(counts) + [0]),
+    stage_by_stage=lambda counts, convs: 2 + sum(convs * n for n in counts),
+)
+wrong(
+    "§4.4",
+    branches_only=lambda counts, convs: convs * sum(counts),
+    without_head=lambda counts, convs: convs * sum(counts) + 1,
+    with_a_projection_per_stage=lambda counts, convs: (
+        2 + convs * sum(counts) + len(counts)
+    ),
+    with_projections_but_one=lambda counts, convs: (
+        1 + convs * sum(counts) + len(counts)
+    ),
+    always_two=lambda counts, convs: 2 + 2 * sum(counts),
+    four_equal_stages=lambda counts, convs: 2 + 4 * convs * counts[0],
+    blocks=lambda counts, convs: 2 + sum(counts),
+    product=lambda counts, convs: 2 + convs * math.prod(counts),
+    with_norms=lambda counts, convs: 2 * (1 + convs * sum(counts)) + 1,
+    stages=lambda counts, convs: 2 + convs * len(counts),
+)
+
+# --- §4.5 -----------------------------------------------------------------------------
+
+
+@right("§4.5")
+def copies_by_loop(widths):
+    copies = 1
+    for width in widths[1:-1]:
+        for n in range(2, width + 1):
+            copies *= n
+    return copies
+
+
+right(
+    "§4.5",
+    by_gamma=lambda widths: math.prod(
+        round(math.exp(math.lgamma(n + 1))) for n in widths[1:-1]
+    ),
+)
+wrong(
+    "§4.5",
+    all_layers=lambda widths: math.prod(map(math.factorial, widths)),
+    with_outputs=lambda widths: math.prod(map(math.factorial, widths[1:])),
+    with_inputs=lambda widths: math.prod(map(math.factorial, widths[:-1])),
+    sum_of_factorials=lambda widths: sum(map(math.factorial, widths[1:-1])),
+    factorial_of_the_sum=lambda widths: math.factorial(sum(widths[1:-1])),
+    product_of_widths=lambda widths: math.prod(widths[1:-1]),
+    pairs=lambda widths: math.prod(n * (n - 1) // 2 for n in widths[1:-1]),
+    without_itself=lambda widths: math.prod(map(math.factorial, widths[1:-1])) - 1,
+    layers_too=lambda widths: math.prod(
+        [*map(math.factorial, widths[1:-1]), math.factorial(len(widths) - 2)]
+    ),
+    first_hidden_only=lambda widths: math.factorial(widths[1]),
+    two_each=lambda widths: 2 ** sum(widths[1:-1]),
+)
+
+# --- §4.6 -----------------------------------------------------------------------------
+
+
+@right("§4.6")
+def seen_by_net(x, mean, std, *, axes=(3, 1, 1), back=lambda z: z / 2 + 0.5):
+    """The right picture, or one with a single named mistake."""
+    return back((x - mean.view(axes)) / std.view(axes))
+
+
+@right("§4.6")
+def seen_channel_by_channel(x, mean, std):
+    channels = [(x[:, c] - mean[c]) / (2 * std[c]) + 0.5 for c in range(3)]
+    return torch.stack(channels, 1)
+
+
+wrong(
+    "§4.6",
+    as_given=partial(seen_by_net, back=lambda z: z),
+    own_preprocessing_twice=partial(seen_by_net, back=lambda z: (z - 0.5) / 0.5),
+    added_first=partial(seen_by_net, back=lambda z: (z + 0.5) * 0.5),
+    not_scaled=partial(seen_by_net, back=lambda z: z + 0.5),
+    clamped=partial(seen_by_net, back=lambda z: (z / 2 + 0.5).clamp(0, 1)),
+    along_columns=partial(seen_by_net, axes=(3,)),
+    along_rows=partial(seen_by_net, axes=(3, 1)),
+    one_for_all_channels=lambda x, mean, std: seen_by_net(
+        x, mean.mean().expand(3), std.mean().expand(3)
+    ),
+    own_then_undone=lambda x, mean, std: (
+        (x - 0.5) / 0.5 * std.view(3, 1, 1) + mean.view(3, 1, 1)
+    ),
+    the_picture=lambda x, mean, std: x,
+    divided_first=lambda x, mean, std: (
+        (x / std.view(3, 1, 1) - mean.view(3, 1, 1)) / 2 + 0.5
+    ),
+)
+
+# --- §4.7 -----------------------------------------------------------------------------
+
+right(
+    "§4.7",
+    listed=lambda count, c_in, c_out, stride: sum(
+        [(stride, c_in) == (1, c_out)] + [True] * (count - 1)
+    ),
+    by_cases=lambda count, c_in, c_out, stride: (
+        count if c_in == c_out and stride == 1 else count - 1
+    ),
+)
+wrong(
+    "§4.7",
+    all_blocks=lambda count, c_in, c_out, stride: count,
+    never_the_first=lambda count, c_in, c_out, stride: count - 1,
+    channels_only=lambda count, c_in, c_out, stride: count - (c_in != c_out),
+    stride_only=lambda count, c_in, c_out, stride: count - (stride != 1),
+    either=lambda count, c_in, c_out, stride: count - (stride != 1 and c_in != c_out),
+    all_or_nothing=lambda count, c_in, c_out, stride: (
+        count * (stride == 1 and c_in == c_out)
+    ),
+    twice_off=lambda count, c_in, c_out, stride: (
+        count - (stride != 1) - (c_in != c_out)
+    ),
+    growing_ones_too=lambda count, c_in, c_out, stride: (
+        count - (stride != 1 or c_in < c_out)
+    ),
+    the_others=lambda count, c_in, c_out, stride: int(stride != 1 or c_in != c_out),
+)
+
 # --- 04.1 -----------------------------------------------------------------------------
 
 
@@ -91,45 +299,87 @@ wrong(
 
 
 @right("04.2")
-def permute_by_index(W1, b1, W2, perm):
-    return W1[perm], b1[perm], W2[:, perm]
+def canonical(W1, b1, W2, *, length=None, order=torch.argsort, outer=torch.mul):
+    """The right form of the net, or one with a single named mistake."""
+    size = length(W1) if length else W1.norm(dim=1)
+    b1 = b1 / size
+    at = order(b1)
+    return (W1 / size[:, None])[at], b1[at], outer(W2, size)[:, at]
 
 
 @right("04.2")
-def permute_by_matrix(W1, b1, W2, perm):
-    P = torch.eye(len(perm))[perm]
-    return [P @ W1, P @ b1, W2 @ P.T]
+def canonical_by_neurons(W1, b1, W2):
+    neurons = []
+    for w, b, v in zip(W1, b1, W2.T, strict=True):
+        size = (w * w).sum() ** 0.5
+        neurons.append((w / size, b / size, v * size))
+    neurons.sort(key=lambda neuron: neuron[1].item())
+    w, b, v = zip(*neurons, strict=True)
+    return [torch.stack(w), torch.stack(b), torch.stack(v, 1)]
+
+
+@wrong("04.2")
+def canonical_order_first(W1, b1, W2):
+    """Sorted by the biases as they were given."""
+    at, size = b1.argsort(), W1.norm(dim=1)
+    return (W1 / size[:, None])[at], (b1 / size)[at], (W2 * size)[:, at]
+
+
+@wrong("04.2")
+def canonical_without_bias(W1, b1, W2):
+    """The bias is not divided."""
+    at, size = b1.argsort(), W1.norm(dim=1)
+    return (W1 / size[:, None])[at], b1[at], (W2 * size)[:, at]
+
+
+@wrong("04.2")
+def canonical_by_columns(W1, b1, W2):
+    size = W1.norm(dim=0)
+    at = b1.argsort()
+    return (W1 / size)[at], b1[at], W2[:, at]
+
+
+@wrong("04.2")
+def canonical_of_outputs(W1, b1, W2):
+    """Scaled so that the columns of W2 are of length one."""
+    size = 1 / W2.norm(dim=0)
+    at = (b1 / size).argsort()
+    return (W1 / size[:, None])[at], (b1 / size)[at], (W2 * size)[:, at]
 
 
 wrong(
     "04.2",
-    without_bias=lambda W1, b1, W2, perm: (W1[perm], b1, W2[:, perm]),
-    rows_of_second=lambda W1, b1, W2, p: (W1[p], b1[p], W2[p[p < len(W2)]]),
-    second_backwards=lambda W1, b1, W2, p: (W1[p], b1[p], W2[:, p.argsort()]),
-    only_first=lambda W1, b1, W2, perm: (W1[perm], b1[perm], W2),
-    inputs=lambda W1, b1, W2, perm: (W1[:, perm[perm < 2]], b1[perm], W2[:, perm]),
-)
-
-
-wrong(
-    "04.2",
-    backwards=lambda W1, b1, W2, p: permute_by_index(W1, b1, W2, p.argsort()),
-    bias_backwards=lambda W1, b1, W2, p: (W1[p], b1[p.argsort()], W2[:, p]),
-    first_backwards=lambda W1, b1, W2, p: (W1[p.argsort()], b1[p], W2[:, p]),
-    second_first=lambda *given: permute_by_index(*given)[::-1],
-    second_transposed=lambda W1, b1, W2, p: (W1[p], b1[p], W2.T[p]),
-    twice=lambda W1, b1, W2, p: permute_by_index(*permute_by_index(W1, b1, W2, p), p),
-    shifted=lambda W1, b1, W2, p: permute_by_index(
-        W1, b1, W2, torch.arange(len(p)).roll(-1)
+    unsorted=partial(canonical, order=lambda b: torch.arange(len(b))),
+    descending=partial(canonical, order=lambda b: b.argsort(descending=True)),
+    by_size_of_bias=partial(canonical, order=lambda b: b.abs().argsort()),
+    inverse_order=partial(canonical, order=lambda b: b.argsort().argsort()),
+    with_bias=lambda W1, b1, W2: canonical(
+        W1, b1, W2, length=lambda W1: torch.cat([W1, b1[:, None]], 1).norm(dim=1)
     ),
-    reversed=lambda W1, b1, W2, p: (W1.flip(0), b1.flip(0), W2.flip(1)),
-    sorted=lambda W1, b1, W2, p: (W1, b1, W2),
-    without_second=lambda W1, b1, W2, p: (W1[p], b1[p]),
-    as_dict=lambda *given: dict(zip("abc", permute_by_index(*given), strict=True)),
-    as_sum=lambda W1, b1, W2, p: (W1[p] + b1[p, None], b1[p], W2[:, p]),
-    by_swap=lambda W1, b1, W2, p: permute_by_index(
-        W1, b1, W2, torch.tensor([p[0], *(i for i in range(len(p)) if i != p[0])])
+    squared_length=partial(canonical, length=lambda W1: W1.pow(2).sum(1)),
+    sum_for_length=partial(canonical, length=lambda W1: W1.abs().sum(1)),
+    largest_for_length=partial(canonical, length=lambda W1: W1.abs().amax(1)),
+    mean_square=partial(canonical, length=lambda W1: W1.pow(2).mean(1).sqrt()),
+    signed=partial(canonical, length=lambda W1: W1.norm(dim=1) * W1[:, 0].sign()),
+    of_all_rows=partial(canonical, length=lambda W1: W1.norm().expand(len(W1))),
+    not_scaled=partial(canonical, length=lambda W1: W1[:, 0] * 0 + 1),
+    outputs_divided=partial(canonical, outer=torch.div),
+    outputs_left=partial(canonical, outer=lambda W2, size: W2),
+    columns_not_moved=lambda W1, b1, W2: (
+        *canonical(W1, b1, W2)[:2],
+        W2 * W1.norm(dim=1),
     ),
+    columns_not_scaled_in_order=lambda W1, b1, W2: (
+        *canonical(W1, b1, W2)[:2],
+        canonical(W1, b1, W2, outer=lambda W2, _: W2)[2] * W1.norm(dim=1),
+    ),
+    second_first=lambda *given: canonical(*given)[::-1],
+    without_second=lambda *given: canonical(*given)[:2],
+    by_first_weight=lambda W1, b1, W2: canonical(
+        W1, b1, W2, order=lambda b: (W1[:, 0] / W1.norm(dim=1)).argsort()
+    ),
+    as_dict=lambda *given: dict(zip("abc", canonical(*given), strict=True)),
+    as_it_was=lambda W1, b1, W2: (W1, b1, W2),
 )
 
 
@@ -224,6 +474,18 @@ def zero_last_norm_of_a_copy(model):
 @wrong("04.3")
 def zero_in_a_shell(model):
     return nn.Sequential(zero_last_norm(model))
+
+
+class _Namesake(nn.Module):
+    """A class of the notebook that is only called BasicBlock."""
+
+
+@wrong("04.3")
+def zero_last_norm_of_namesakes(model):
+    for block in model.modules():
+        if isinstance(block, _Namesake):
+            _off(getattr(block, _last(block)))
+    return model
 
 
 def _zeros(module, inputs, output):

@@ -9,43 +9,303 @@ from torch import nn
 
 from tests.answers import right, wrong
 
+# --- §8.1 -----------------------------------------------------------------------------
+
+
+right(
+    "§8.1",
+    of_difference=lambda q, a, b: torch.exp(q @ (a - b) / len(q) ** 0.5),
+    of_weights=lambda q, a, b: (
+        (w := (torch.stack([a, b]) @ q / len(q) ** 0.5).softmax(0))[0] / w[1]
+    ),
+)
+wrong(
+    "§8.1",
+    of_scores=lambda q, a, b: (q @ a) / (q @ b + 1e-12),
+    without_scale=lambda q, a, b: torch.exp(q @ (a - b)),
+    scaled_by_d=lambda q, a, b: torch.exp(q @ (a - b) / len(q)),
+    turned_round=lambda q, a, b: torch.exp(q @ (b - a) / len(q) ** 0.5),
+    difference_of_scores=lambda q, a, b: q @ (a - b) / len(q) ** 0.5,
+    of_exponent_of_ratio=lambda q, a, b: torch.exp((q @ a) / (q @ b + 1e-12)),
+    scaled_outside=lambda q, a, b: torch.exp(q @ (a - b)) / len(q) ** 0.5,
+    multiplied_by_root=lambda q, a, b: torch.exp(q @ (a - b) * len(q) ** 0.5),
+    weight_itself=lambda q, a, b: (q @ (a - b) / len(q) ** 0.5).sigmoid(),
+    difference_of_weights=lambda q, a, b: (
+        (w := (torch.stack([a, b]) @ q / len(q) ** 0.5).softmax(0))[0] - w[1]
+    ),
+)
+
+# --- §8.2 -----------------------------------------------------------------------------
+
+
+right(
+    "§8.2",
+    by_product=lambda W_Q, W_K: W_Q @ W_K.T,
+    by_sum=lambda W_Q, W_K: (W_Q[:, None] * W_K).sum(-1),
+)
+wrong(
+    "§8.2",
+    turned_round=lambda W_Q, W_K: W_K @ W_Q.T,
+    not_transposed=lambda W_Q, W_K: W_Q @ W_K if len(W_K) == W_Q.shape[1] else W_Q,
+    first_transposed=lambda W_Q, W_K: W_Q.T @ W_K,
+    scaled=lambda W_Q, W_K: W_Q @ W_K.T / W_Q.shape[1] ** 0.5,
+    symmetric=lambda W_Q, W_K: (W_Q @ W_K.T + W_K @ W_Q.T) / 2,
+    of_queries=lambda W_Q, W_K: W_Q @ W_Q.T,
+    after_softmax=lambda W_Q, W_K: (W_Q @ W_K.T).softmax(-1),
+    elementwise=lambda W_Q, W_K: W_Q * W_K,
+)
+
+# --- §8.3 -----------------------------------------------------------------------------
+
+
+right(
+    "§8.3",
+    by_math=lambda d, a, b: math.sqrt(d * a * b),
+    by_sums=lambda d, a, b: torch.full((d,), a * b).sum().sqrt(),
+)
+wrong(
+    "§8.3",
+    of_the_lecture=lambda d, a, b: d**0.5,
+    of_variance=lambda d, a, b: d * a * b,
+    variances_added=lambda d, a, b: (d * (a + b)) ** 0.5,
+    variances_as_deviations=lambda d, a, b: d**0.5 * a * b,
+    root_of_d_only=lambda d, a, b: d * (a * b) ** 0.5,
+    squared=lambda d, a, b: d**0.5 * (a * b) ** 2,
+    as_factor=lambda d, a, b: (d * a * b) ** -0.5,
+    of_queries_only=lambda d, a, b: (d * a) ** 0.5,
+    averaged=lambda d, a, b: (d * (a + b) / 2) ** 0.5,
+    d_forgotten=lambda d, a, b: (a * b) ** 0.5,
+    whole=lambda d, a, b: math.isqrt(int(d * a * b)),
+)
+
+# --- §8.4 -----------------------------------------------------------------------------
+
+
+@right("§8.4")
+def renormalised(A, mask, *, axis=-1):
+    A = A * mask
+    return A / A.sum(axis, keepdim=True)
+
+
+right(
+    "§8.4",
+    by_logarithms=lambda A, mask: (
+        A.log().where(mask, torch.tensor(-torch.inf)).softmax(-1)
+    ),
+)
+wrong(
+    "§8.4",
+    not_divided=lambda A, mask: A * mask,
+    turned_round=lambda A, mask: renormalised(A, ~mask).nan_to_num(),
+    over_columns=partial(renormalised, axis=-2),
+    over_everything=partial(renormalised, axis=(-2, -1)),
+    by_softmax_again=lambda A, mask: A.masked_fill(~mask, -torch.inf).softmax(-1),
+    by_softmax_of_zeros=lambda A, mask: (A * mask).softmax(-1),
+    by_allowed_keys=lambda A, mask: A * mask / mask.sum(-1, keepdim=True),
+    rest_shared_out=lambda A, mask: (
+        (A + (A * ~mask).sum(-1, keepdim=True) / mask.sum(-1, keepdim=True)) * mask
+    ),
+    equal_shares=lambda A, mask: (
+        (mask / mask.sum(-1, keepdim=True)).expand_as(A).clone()
+    ),
+    by_the_largest=lambda A, mask: A * mask / (A * mask).amax(-1, keepdim=True),
+)
+
+# --- §8.5 -----------------------------------------------------------------------------
+
+
+right(
+    "§8.5",
+    by_size=lambda n, d, h: n // (d // h),
+    by_chunks=lambda n, d, h: next(
+        i for i, part in enumerate(torch.arange(d).chunk(h)) if n in part
+    ),
+)
+wrong(
+    "§8.5",
+    in_turn=lambda n, d, h: n % h,
+    by_heads=lambda n, d, h: n // h,
+    place_in_the_head=lambda n, d, h: n % (d // h),
+    from_one=lambda n, d, h: n // (d // h) + 1,
+    rounded=lambda n, d, h: round(n / (d // h)),
+    rounded_up=lambda n, d, h: -(-n // (d // h)),
+    number_from_one=lambda n, d, h: (n - 1) // (d // h),
+    fraction=lambda n, d, h: n / (d / h),
+    backwards=lambda n, d, h: h - 1 - n // (d // h),
+)
+
+# --- §8.6 -----------------------------------------------------------------------------
+
+
+right(
+    "§8.6",
+    by_argsort=lambda Z, order: Z[order.argsort()],
+    by_index=lambda Z, order: torch.stack(
+        [Z[order.tolist().index(i)] for i in range(len(Z))]
+    ),
+)
+wrong(
+    "§8.6",
+    once_more=lambda Z, order: Z[order],
+    as_it_is=lambda Z, order: Z,
+    backwards=lambda Z, order: Z.flip(0),
+    sorted_numbers=lambda Z, order: Z.sort(0).values,
+    by_sorted_order=lambda Z, order: Z[order.sort().values],
+    descending=lambda Z, order: Z[order.argsort(descending=True)],
+    twice=lambda Z, order: Z[order][order],
+    columns_too=lambda Z, order: Z[order.argsort()].T,
+    rolled=lambda Z, order: Z.roll(int(order[0]), 0),
+)
+
+# --- §8.7 -----------------------------------------------------------------------------
+
+
+right(
+    "§8.7",
+    by_counts=lambda old, new, P: (new // P) ** 2 - (old // P) ** 2,
+    by_area=lambda old, new, P: (new**2 - old**2) / P**2,
+)
+wrong(
+    "§8.7",
+    with_class_token=lambda old, new, P: (new // P) ** 2 - (old // P) ** 2 + 1,
+    all_of_them=lambda old, new, P: (new // P) ** 2 + 1,
+    square_of_difference=lambda old, new, P: ((new - old) // P) ** 2,
+    of_sides=lambda old, new, P: (new - old) // P,
+    of_pixels=lambda old, new, P: new**2 - old**2,
+    by_one_side_of_the_patch=lambda old, new, P: (new**2 - old**2) // P,
+    ratio=lambda old, new, P: (new / old) ** 2,
+    turned_round=lambda old, new, P: (old // P) ** 2 - (new // P) ** 2,
+    three_channels=lambda old, new, P: 3 * ((new // P) ** 2 - (old // P) ** 2),
+)
+
+# --- §8.8 -----------------------------------------------------------------------------
+
+
+@right("§8.8")
+def gain(a, touched):
+    looks = a[1:] / a[1:].sum()
+    return looks[touched].sum() / touched.to(a).mean()
+
+
+@right("§8.8")
+def gain_by_means(a, touched):
+    looks = a[1:].tolist()
+    on_sign = [look for look, hit in zip(looks, touched.tolist(), strict=True) if hit]
+    return sum(on_sign) / len(on_sign) / (sum(looks) / len(looks))
+
+
+wrong(
+    "§8.8",
+    class_token_counted=lambda a, touched: (
+        a[1:][touched].sum() / touched.double().mean()
+    ),
+    share_alone=lambda a, touched: a[1:][touched].sum() / a[1:].sum(),
+    last_dropped=lambda a, touched: a[:-1][touched].mean() / a[:-1].mean(),
+    against_the_rest=lambda a, touched: (
+        a[1:][touched].sum() / a[1:][~touched].sum().clamp(min=1e-9)
+    ),
+    against_the_mean_of_the_rest=lambda a, touched: (
+        a[1:][touched].mean() / (a[1:] * ~touched).mean().clamp(min=1e-9)
+    ),
+    by_the_number=lambda a, touched: a[1:][touched].sum() / a[1:].sum() / touched.sum(),
+    share_of_all_tokens=lambda a, touched: (
+        gain(a, touched) * (len(touched) + 1) / len(touched)
+    ),
+    multiplied=lambda a, touched: (
+        a[1:][touched].sum() / a[1:].sum() * touched.double().mean()
+    ),
+    softmax_again=lambda a, touched: gain(a.softmax(0), touched),
+    difference=lambda a, touched: (
+        a[1:][touched].sum() / a[1:].sum() - touched.double().mean()
+    ),
+    turned_round=lambda a, touched: 1 / gain(a, touched),
+)
+
+# --- §8.9 -----------------------------------------------------------------------------
+
+
+right(
+    "§8.9",
+    solved=lambda d, r: (2 + r) * d,
+    by_costs=lambda d, r: (4 * d**2 + 2 * r * d**2) / (2 * d),
+)
+wrong(
+    "§8.9",
+    without_mlp=lambda d, r: 2 * d,
+    without_projections=lambda d, r: r * d,
+    one_layer_of_mlp=lambda d, r: (4 + r) * d // 2,
+    pairs_counted_once=lambda d, r: (4 + 2 * r) * d,
+    wide_layer_squared=lambda d, r: 2 * d + r**2 * d,
+    of_vit=lambda d, r: 6 * d,
+    three_projections=lambda d, r: (3 + 2 * r) * d / 2,
+    d_forgotten=lambda d, r: 2 + r,
+    root=lambda d, r: ((2 + r) * d) ** 0.5,
+    one_more=lambda d, r: (2 + r) * d + 1,
+)
+
+
 # --- 08.1 -----------------------------------------------------------------------------
 
 
 @right("08.1")
-def attend_by_matrices(q, K, V):
-    return (K @ q / math.sqrt(q.numel())).softmax(0) @ V
+def without_each(q, K, V, *, scale=lambda q, K: len(q) ** 0.5, share=True):
+    """The right answers, or ones with a single named mistake."""
+    a = (K @ q / scale(q, K)).softmax(0)
+    rows = [a @ V - a[j] * V[j] for j in range(len(K))]
+    return torch.stack(rows) / (1 - a[:, None] if share else 1)
 
 
 @right("08.1")
-def attend_by_loop(q, K, V):
-    weights = [torch.exp(k @ q / len(q) ** 0.5) for k in K]
-    return sum(w * v for w, v in zip(weights, V, strict=True)) / sum(weights)
+def without_each_by_a_mask(q, K, V):
+    itself = torch.eye(len(K), dtype=torch.bool)
+    return F.scaled_dot_product_attention(q.expand(len(K), -1), K, V, ~itself)
+
+
+def _attend(q, K, V):
+    return (K @ q / len(q) ** 0.5).softmax(0) @ V
+
+
+def _with_words(keep):
+    """Attention for every j to the words n for which ``keep(n, j)`` holds."""
+
+    def answer(q, K, V):
+        chosen = [[n for n in range(len(K)) if keep(n, j)] for j in range(len(K))]
+        return torch.stack([_attend(q, K[part], V[part]) for part in chosen])
+
+    return answer
 
 
 wrong(
     "08.1",
-    without_softmax=lambda q, K, V: K @ q / (K @ q).sum() @ V,
-    without_scale=lambda q, K, V: (K @ q).softmax(0) @ V,
-    scaled_by_words=lambda q, K, V: (K @ q / len(K) ** 0.5).softmax(0) @ V,
-    scaled_by_d=lambda q, K, V: (K @ q / len(q)).softmax(0) @ V,
-    to_nearest=lambda q, K, V: V[(K @ q).argmax()],
-    returning_weights=lambda q, K, V: (K @ q / len(q) ** 0.5).softmax(0),
-)
-wrong(
-    "08.1",
-    scaled_by_values=lambda q, K, V: (K @ q / V.shape[1] ** 0.5).softmax(0) @ V,
-    scaled_after_softmax=lambda q, K, V: (K @ q).softmax(0) / len(q) ** 0.5 @ V,
-    multiplied_by_root=lambda q, K, V: (K @ q * len(q) ** 0.5).softmax(0) @ V,
-    not_divided_by_sum=lambda q, K, V: (K @ q / len(q) ** 0.5).exp() @ V,
-    by_sigmoid=lambda q, K, V: (K @ q / len(q) ** 0.5).sigmoid() @ V,
-    by_cosine=lambda q, K, V: F.cosine_similarity(K, q[None]).softmax(0) @ V,
-    by_distance=lambda q, K, V: (-(K - q).norm(dim=1) / len(q) ** 0.5).softmax(0) @ V,
-    by_log_softmax=lambda q, K, V: (K @ q / len(q) ** 0.5).log_softmax(0) @ V,
-    of_absolute_scores=lambda q, K, V: (K @ q / len(q) ** 0.5).abs().softmax(0) @ V,
-    of_keys=lambda q, K, V: attend_by_matrices(q, K, K),
-    averaged=lambda q, K, V: V.mean(0),
-    as_a_row=lambda *given: attend_by_matrices(*given)[None],
+    not_shared_again=partial(without_each, share=False),
+    without_scale=partial(without_each, scale=lambda q, K: 1.0),
+    scaled_by_d=partial(without_each, scale=lambda q, K: len(q)),
+    scaled_by_words=partial(without_each, scale=lambda q, K: len(K) ** 0.5),
+    multiplied_by_root=partial(without_each, scale=lambda q, K: len(q) ** -0.5),
+    with_all_words=lambda q, K, V: _attend(q, K, V).expand(len(K), -1),
+    only_that_word=lambda q, K, V: V,
+    share_of_that_word=lambda q, K, V: _attend(q, K, V) - without_each(q, K, V),
+    words_before=_with_words(lambda n, j: n <= j),
+    without_the_next=_with_words(lambda n, j: n != j + 1),
+    zero_score=lambda q, K, V: torch.stack(
+        [_attend(q, K * (torch.arange(len(K)) != j)[:, None], V) for j in range(len(K))]
+    ),
+    zero_value=lambda q, K, V: torch.stack(
+        [_attend(q, K, V * (torch.arange(len(K)) != j)[:, None]) for j in range(len(K))]
+    ),
+    zero_key_and_value=lambda q, K, V: torch.stack(
+        [
+            _attend(q, K * (rest := (torch.arange(len(K)) != j)[:, None]), V * rest)
+            for j in range(len(K))
+        ]
+    ),
+    transposed=lambda q, K, V: without_each(q, K, V).T,
+    averaged=lambda q, K, V: (V.sum(0) - V) / (len(V) - 1),
+    divided_by_the_weight=lambda q, K, V: (
+        without_each(q, K, V, share=False) / (K @ q / len(q) ** 0.5).softmax(0)[:, None]
+    ),
+    difference=lambda q, K, V: without_each(q, K, V) - _attend(q, K, V),
+    weights=lambda q, K, V: (K @ q / len(q) ** 0.5).softmax(0).repeat(len(K), 1),
 )
 
 
@@ -53,13 +313,6 @@ def attention(Q, K, V):
     """What the notebook calls so."""
     A = (Q @ K.mT / Q.shape[-1] ** 0.5).softmax(-1)
     return A @ V, A
-
-
-wrong(  # right values by the functions that the task forbids
-    "08.1",
-    by_torch=lambda q, K, V: F.scaled_dot_product_attention(q[None], K, V)[0],
-    by_the_notebook=lambda q, K, V: attention(q[None], K, V)[0][0],
-)
 
 
 # --- 08.2 -----------------------------------------------------------------------------
@@ -140,67 +393,73 @@ wrong(  # right values by the functions that the task forbids
 
 
 @right("08.3")
-def mask(lengths, N):
-    i, j = torch.arange(N)[:, None], torch.arange(N)
-    return ((j <= i) & (j < lengths[:, None, None]))[:, None]
+def window_mask(
+    lengths,
+    N,
+    w,
+    *,
+    near=lambda back, w: (back >= 0) & (back < w),
+    real=lambda place, lengths, N: place >= N - lengths,
+    itself=True,
+):
+    """The right mask, or one with a single named mistake."""
+    place = torch.arange(N)
+    back = place[:, None] - place
+    seen = near(back, w) & real(place, lengths[:, None], N)[:, None]
+    return (seen | (back == 0) if itself else seen)[:, None]
 
 
 @right("08.3")
-def mask_by_loops(lengths, N):
-    mask = torch.zeros(len(lengths), 1, N, N, dtype=torch.bool)
+def window_mask_by_loops(lengths, N, w):
+    mask = torch.eye(N, dtype=torch.bool).repeat(len(lengths), 1, 1, 1)
     for b, length in enumerate(lengths.tolist()):
         for i in range(N):
-            mask[b, 0, i, : min(i + 1, length)] = True
+            mask[b, 0, i, max(i - w + 1, N - length) : i + 1] = True
+            mask[b, 0, i, i] = True
     return mask
 
 
-@wrong("08.3")
-def mask_without_padding(lengths, N):
-    return mask(torch.full_like(lengths, N), N)
-
-
-@wrong("08.3")
-def mask_without_future(lengths, N):
-    real = torch.arange(N) < lengths[:, None]
-    return real[:, None, None].expand(-1, 1, N, N)
-
-
 wrong(
     "08.3",
-    inverted=lambda lengths, N: ~mask(lengths, N),
-    of_past=lambda lengths, N: mask(lengths, N).mT,
-    of_queries=lambda *given: (
-        mask_without_padding(*given) & mask_without_future(*given).mT
+    padded_at_the_end=partial(
+        window_mask, real=lambda place, lengths, N: place < lengths
     ),
-    without_itself=lambda lengths, N: mask(lengths, N).tril(-1),
-    without_heads=lambda lengths, N: mask(lengths, N)[:, 0],
-    of_numbers=lambda lengths, N: mask(lengths, N).to(torch.get_default_dtype()),
-    one_word_too_long=lambda lengths, N: mask(lengths + 1, N),
-)
-wrong(
-    "08.3",
-    either=lambda *given: mask_without_padding(*given) | mask_without_future(*given),
-    one_word_ahead=lambda lengths, N: (
-        mask_without_future(lengths, N) & torch.ones(N, N, dtype=torch.bool).tril(1)
+    without_padding=partial(window_mask, real=lambda place, lengths, N: lengths > 0),
+    one_word_more=partial(
+        window_mask, real=lambda place, lengths, N: place >= N - lengths - 1
     ),
-    of_the_longest=lambda lengths, N: mask(lengths.max().expand_as(lengths), N),
-    of_the_first=lambda lengths, N: mask(lengths[:1].expand_as(lengths), N),
-    always_seeing_itself=lambda lengths, N: (
-        mask(lengths, N) | torch.eye(N, dtype=torch.bool)
+    one_word_less=partial(
+        window_mask, real=lambda place, lengths, N: place > N - lengths
     ),
-    of_queries_too=lambda lengths, N: (
-        mask(lengths, N) & mask_without_future(lengths, N).mT
+    without_window=partial(window_mask, near=lambda back, w: back >= 0),
+    wider_window=partial(window_mask, near=lambda back, w: (back >= 0) & (back <= w)),
+    narrower_window=partial(
+        window_mask, near=lambda back, w: (back >= 0) & (back < w - 1)
     ),
-    padded_in_front=lambda lengths, N: (
-        mask_without_padding(lengths, N) & mask_without_future(lengths, N).flip(-1)
+    window_both_ways=partial(window_mask, near=lambda back, w: back.abs() < w),
+    window_ahead=partial(window_mask, near=lambda back, w: (-w < back) & (back <= 0)),
+    future_only_closed_far=partial(window_mask, near=lambda back, w: back > -w),
+    blind_padding=partial(window_mask, itself=False),
+    far_words_only=partial(window_mask, near=lambda back, w: back >= w),
+    of_queries=lambda lengths, N, w: window_mask(lengths, N, w).mT,
+    inverted=lambda lengths, N, w: ~window_mask(lengths, N, w),
+    queries_hidden_too=lambda lengths, N, w: (
+        window_mask(lengths, N, w, itself=False)
+        & (torch.arange(N) >= N - lengths[:, None])[:, None, :, None]
     ),
-    with_heads_last=lambda lengths, N: mask(lengths, N).movedim(1, -1),
-    of_the_batch=lambda lengths, N: mask(lengths, N).all(0, keepdim=True),
-    to_add=lambda lengths, N: torch.zeros(len(lengths), 1, N, N).masked_fill(
-        ~mask(lengths, N), -1e9
+    padding_open_to_padding=lambda lengths, N, w: (
+        window_mask(lengths, N, w)
+        | window_mask(lengths, N, w, real=lambda p, lengths, N: p < N - lengths)
     ),
-    one_word_too_short=lambda lengths, N: mask(lengths - 1, N),
-    in_bytes=lambda lengths, N: mask(lengths, N).byte(),
+    without_heads=lambda lengths, N, w: window_mask(lengths, N, w)[:, 0],
+    in_numbers=lambda lengths, N, w: window_mask(lengths, N, w).float(),
+    to_add=lambda lengths, N, w: torch.zeros(len(lengths), 1, N, N).masked_fill(
+        ~window_mask(lengths, N, w), -torch.inf
+    ),
+    of_the_longest=lambda lengths, N, w: window_mask(
+        lengths.max().expand_as(lengths), N, w
+    ),
+    window_of_real_words=lambda lengths, N, w: window_mask(lengths.clamp(max=w), N, w),
 )
 
 
@@ -457,12 +716,12 @@ def chunks_by_next(q, chunks):
 @wrong("08.6")
 def chunks_kept(q, chunks):
     K, V = zip(*chunks, strict=True)
-    return attend_by_matrices(q, torch.cat(K), torch.cat(V))
+    return _attend(q, torch.cat(K), torch.cat(V))
 
 
 @wrong("08.6")
 def chunks_averaged(q, chunks):
-    parts = [attend_by_matrices(q, K, V) for K, V in chunks]
+    parts = [_attend(q, K, V) for K, V in chunks]
     return sum(parts) / len(parts)
 
 
@@ -473,7 +732,7 @@ wrong(
     own_maximum=partial(_summed, maximum=lambda top, s: s.max()),
     maximum_from_zero=partial(_summed, maximum=_largest, start=0.0, rescaled=True),
     without_scale=lambda q, chunks: chunks_running(q * len(q) ** 0.5, chunks),
-    only_first=lambda q, chunks: attend_by_matrices(q, *next(iter(chunks))),
+    only_first=lambda q, chunks: _attend(q, *next(iter(chunks))),
 )
 
 
@@ -484,7 +743,7 @@ def chunks_kept_as_numbers(q, chunks):
         K.append(keys.clone())
         V.append(values.clone())
         keys = values = None
-    return attend_by_matrices(q, torch.cat(K), torch.cat(V))
+    return _attend(q, torch.cat(K), torch.cat(V))
 
 
 @wrong("08.6")
@@ -493,7 +752,7 @@ def chunks_grown(q, chunks):
     for keys, values in chunks:
         K = torch.cat([K, keys])
         V = values + 0 if V is None else torch.vstack([V, values])
-    return attend_by_matrices(q, K, V)
+    return _attend(q, K, V)
 
 
 @wrong("08.6")
@@ -531,7 +790,7 @@ def _rescaled(q, chunks, total_by, z_by, size=len):
 def chunks_averaged_by_size(q, chunks):
     z, n = 0.0, 0
     for K, V in chunks:
-        z, n = z + len(K) * attend_by_matrices(q, K, V), n + len(K)
+        z, n = z + len(K) * _attend(q, K, V), n + len(K)
     return z / n
 
 
@@ -545,8 +804,8 @@ wrong(
         _rescaled, total_by=1, z_by=1, size=lambda q: (len(q) / 2) ** 2
     ),
     scaled_by_two=partial(_rescaled, total_by=1, z_by=1, size=lambda q: 2 * len(q)),
-    only_last=lambda q, chunks: attend_by_matrices(q, *list(chunks)[-1]),
+    only_last=lambda q, chunks: _attend(q, *list(chunks)[-1]),
     of_the_best_chunk=lambda q, chunks: max(
-        ((K @ q).max().item(), attend_by_matrices(q, K, V)) for K, V in chunks
+        ((K @ q).max().item(), _attend(q, K, V)) for K, V in chunks
     )[1],
 )

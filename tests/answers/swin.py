@@ -10,6 +10,226 @@ import torch.nn.functional as F
 
 from tests.answers import right, wrong
 
+# --- §9.1 -----------------------------------------------------------------------------
+
+
+right(
+    "§9.1",
+    of_squares=lambda B, heads, h, w: B * heads * (h * w) ** 2,
+    of_a_tensor=lambda B, heads, h, w: torch.empty(
+        B, heads, h * w, h * w, device="meta"
+    ).numel(),
+)
+wrong(
+    "§9.1",
+    heads_share=lambda B, heads, h, w: B * (h * w) ** 2,
+    heads_divide=lambda B, heads, h, w: B * (h * w) ** 2 / heads,
+    of_one_picture=lambda B, heads, h, w: heads * (h * w) ** 2,
+    of_the_batch=lambda B, heads, h, w: heads * (B * h * w) ** 2,
+    of_tokens=lambda B, heads, h, w: B * heads * h * w,
+    of_a_side=lambda B, heads, h, w: B * heads * h**4,
+    of_sides=lambda B, heads, h, w: B * heads * (h**2 + w**2),
+    heads_squared=lambda B, heads, h, w: B * (heads * h * w) ** 2,
+    each_pair_once=lambda B, heads, h, w: B * heads * h * w * (h * w + 1) // 2,
+    two_products=lambda B, heads, h, w: 2 * B * heads * (h * w) ** 2,
+    without_itself=lambda B, heads, h, w: B * heads * h * w * (h * w - 1),
+)
+
+# --- §9.2 -----------------------------------------------------------------------------
+
+
+@right("§9.2")
+def cut(h, w, M):
+    return (w // M - 1) * h + (h // M - 1) * w
+
+
+@right("§9.2")
+def cut_by_numbers(h, w, M):
+    y, x = torch.arange(h)[:, None] // M, torch.arange(w) // M
+    window = y * w + x
+    return (window.diff(dim=0) != 0).sum() + (window.diff(dim=1) != 0).sum()
+
+
+wrong(
+    "§9.2",
+    with_the_borders=lambda h, w, M: w // M * h + h // M * w,
+    both_borders=lambda h, w, M: (w // M + 1) * h + (h // M + 1) * w,
+    of_rows_only=lambda h, w, M: (w // M - 1) * h,
+    sides_swapped=lambda h, w, M: (h // M - 1) * h + (w // M - 1) * w,
+    both_ways=lambda h, w, M: 2 * cut(h, w, M),
+    walls_alone=lambda h, w, M: w // M + h // M - 2,
+    around_each_window=lambda h, w, M: (h // M) * (w // M) * 4 * M,
+    not_cut=lambda h, w, M: h * (w - 1) + w * (h - 1) - cut(h, w, M),
+    with_the_diagonal=lambda h, w, M: cut(h, w, M) + (h // M - 1) * (w // M - 1),
+    in_windows=lambda h, w, M: (w // M - 1) * (h // M) + (h // M - 1) * (w // M),
+)
+
+# --- §9.3 -----------------------------------------------------------------------------
+
+
+right(
+    "§9.3",
+    by_axes=lambda n, H, W, s: (n + s * W) % (H * W) // W * W + (n % W + s) % W,
+    by_rolling=lambda n, H, W, s: (
+        torch.arange(H * W).view(H, W).roll((-s, -s), (0, 1)).flatten()[n]
+    ),
+)
+wrong(
+    "§9.3",
+    where_it_went=lambda n, H, W, s: (n // W - s) % H * W + (n % W - s) % W,
+    without_going_round=lambda n, H, W, s: (n // W + s) * W + n % W + s,
+    rows_only=lambda n, H, W, s: (n // W + s) % H * W + n % W,
+    columns_only=lambda n, H, W, s: n // W * W + (n % W + s) % W,
+    along_the_row=lambda n, H, W, s: (n + s) % (H * W),
+    as_one_number=lambda n, H, W, s: (n + s * W + s) % (H * W),
+    rows_of_height=lambda n, H, W, s: (n // H + s) % H * W + (n % H + s) % W,
+    sides_swapped=lambda n, H, W, s: (n // W + s) % W * W + (n % W + s) % H,
+    numbered_by_height=lambda n, H, W, s: (n // W + s) % H * H + (n % W + s) % W,
+    stays=lambda n, H, W, s: n,
+    by_columns=lambda n, H, W, s: (n % W + s) % W * H + (n // W + s) % H,
+)
+
+# --- §9.4 -----------------------------------------------------------------------------
+
+
+right(
+    "§9.4",
+    by_division=lambda cell, M: (
+        cell // (2 * M - 1) - M + 1,
+        cell % (2 * M - 1) - M + 1,
+    ),
+    by_search=lambda cell, M: (
+        (torch.arange((2 * M - 1) ** 2).view(2 * M - 1, -1) == cell).nonzero()[0]
+        - (M - 1)
+    ),
+)
+wrong(
+    "§9.4",
+    swapped=lambda cell, M: (
+        cell % (2 * M - 1) - M + 1,
+        cell // (2 * M - 1) - M + 1,
+    ),
+    not_shifted=lambda cell, M: divmod(cell, 2 * M - 1),
+    shifted_by_M=lambda cell, M: (
+        cell // (2 * M - 1) - M,
+        cell % (2 * M - 1) - M,
+    ),
+    rows_of_M=lambda cell, M: (cell // M - M + 1, cell % M - M + 1),
+    rows_of_2M=lambda cell, M: (cell // (2 * M) - M + 1, cell % (2 * M) - M + 1),
+    key_minus_query=lambda cell, M: (
+        M - 1 - cell // (2 * M - 1),
+        M - 1 - cell % (2 * M - 1),
+    ),
+    absolute=lambda cell, M: (
+        abs(cell // (2 * M - 1) - M + 1),
+        abs(cell % (2 * M - 1) - M + 1),
+    ),
+    only_y_shifted=lambda cell, M: (
+        cell // (2 * M - 1) - M + 1,
+        cell % (2 * M - 1),
+    ),
+    shifted_the_other_way=lambda cell, M: (
+        cell // (2 * M - 1) + M - 1,
+        cell % (2 * M - 1) + M - 1,
+    ),
+    true_division=lambda cell, M: (
+        cell / (2 * M - 1) - M + 1,
+        cell % (2 * M - 1) - M + 1,
+    ),
+)
+
+# --- §9.5 -----------------------------------------------------------------------------
+
+
+right(
+    "§9.5",
+    by_ceiling=lambda side, stage: ceil(side / (4 * 2 ** (stage - 1))),
+    by_strides=lambda side, stage: (
+        torch.zeros(side)[::4].clone()[:: 2 ** (stage - 1)].numel()
+    ),
+)
+wrong(
+    "§9.5",
+    cropped=lambda side, stage: side // (4 * 2 ** (stage - 1)),
+    merged_before_the_first=lambda side, stage: ceil(side / (4 * 2**stage)),
+    patch_of_two=lambda side, stage: ceil(side / (2 * 2 ** (stage - 1))),
+    without_patches=lambda side, stage: ceil(side / 2 ** (stage - 1)),
+    merged_by_four=lambda side, stage: ceil(side / 4**stage),
+    not_rounded=lambda side, stage: side / (4 * 2 ** (stage - 1)),
+    nearest=lambda side, stage: round(side / (4 * 2 ** (stage - 1))),
+    numbered_from_zero=lambda side, stage: ceil(side / (4 * 2 ** max(stage - 2, 0))),
+    divided_by_stage=lambda side, stage: ceil(side / (4 * stage)),
+    area=lambda side, stage: ceil(side / (4 * 2 ** (stage - 1))) ** 2,
+    of_windows=lambda side, stage: ceil(side / (4 * 2 ** (stage - 1)) / 7) * 7,
+)
+
+# --- §9.6 -----------------------------------------------------------------------------
+
+
+@right("§9.6")
+def pressed(H, W, k):
+    return H * W - (H - k + 1) * (W - k + 1)
+
+
+@right("§9.6")
+def pressed_one_by_one(H, W, k):
+    r = k // 2
+    return sum(
+        not (r <= i < H - r and r <= j < W - r) for i in range(H) for j in range(W)
+    )
+
+
+wrong(
+    "§9.6",
+    not_pressed=lambda H, W, k: (H - k + 1) * (W - k + 1),
+    corners_twice=lambda H, W, k: 2 * (k // 2) * (H + W),
+    one_off=lambda H, W, k: H * W - (H - k) * (W - k),
+    half_a_window=lambda H, W, k: H * W - (H - k // 2) * (W - k // 2),
+    one_border_only=lambda H, W, k: k // 2 * (H + W - k // 2),
+    corners_only=lambda H, W, k: 4 * (k // 2) ** 2,
+    along_both_axes=lambda H, W, k: (k - 1) ** 2,
+    whole_window=lambda H, W, k: H * W - max(H - 2 * k, 0) * max(W - 2 * k, 0),
+    rim_of_one=lambda H, W, k: H * W - max(H - 2, 0) * max(W - 2, 0),
+    middle_of_odd=lambda H, W, k: H * W - (H - k - 1) * (W - k - 1),
+    of_side=lambda H, W, k: H * H - (H - k + 1) ** 2,
+)
+
+# --- §9.7 -----------------------------------------------------------------------------
+
+
+right(
+    "§9.7",
+    by_ceiling=lambda L, k: 1 + ceil((L - k) / (k // 2)),
+    by_neighbours=lambda L, k: _layers(
+        [sorted(sorted(range(L), key=lambda j: abs(j - i))[:k]) for i in range(L)]
+    ),
+)
+
+
+def _layers(near):
+    """By definition: who is seen in one layer more."""
+    seen, layers = {0}, 0
+    while len(seen) < len(near):
+        seen, layers = {j for i in seen for j in near[i]}, layers + 1
+    return layers
+
+
+wrong(
+    "§9.7",
+    as_in_the_middle=lambda L, k: ceil((L - 1) / (k - 1)),
+    first_forgotten=lambda L, k: ceil((L - k) / (k // 2)),
+    rounded_down=lambda L, k: 1 + (L - k) // (k // 2),
+    windows_side_by_side=lambda L, k: ceil(L / k),
+    first_not_pressed=lambda L, k: ceil((L - 1) / (k // 2)),
+    as_convolutions=lambda L, k: 1 + ceil((L - k) / (k - 1)),
+    always_one_more=lambda L, k: 2 + (L - k) // (k // 2),
+    by_k=lambda L, k: 1 + ceil((L - k) / k),
+    doubling=lambda L, k: 1 + ceil((L - k) / k / 2),
+    of_half=lambda L, k: ceil(L / (k // 2)),
+    not_rounded=lambda L, k: 1 + (L - k) / (k // 2),
+)
+
+
 # --- 09.1 -----------------------------------------------------------------------------
 
 
@@ -69,136 +289,147 @@ wrong(
 
 
 @right("09.2")
-def split(x, Mh, Mw, order=(0, 2, 4, 3, 5, 1)):
-    """The right windows, or ones whose axes B, C, row, y, column, x are mixed up."""
-    B, C, H, W = x.shape
-    x = x.reshape(B, C, H // Mh, Mh, W // Mw, Mw).permute(order)
+def grid(x, Mh, Mw, order=(0, 2, 4, 1, 3, 5)):
+    """The right groups, or ones whose axes B, y, row, x, column, C are mixed up."""
+    B, H, W, C = x.shape
+    x = x.reshape(B, Mh, H // Mh, Mw, W // Mw, C).permute(order)
     return x.reshape(-1, Mh * Mw, C)
 
 
 @right("09.2")
-def split_by_unfold(x, Mh, Mw):
-    x = x.unfold(2, Mh, Mh).unfold(3, Mw, Mw)  # (B, C, h, w, Mh, Mw)
-    return x.flatten(4).movedim(1, -1).flatten(0, 2)
+def grid_by_steps(x, Mh, Mw):
+    steps = x.shape[1] // Mh, x.shape[2] // Mw
+    return torch.cat(
+        [
+            picture[i :: steps[0], j :: steps[1]].reshape(1, Mh * Mw, -1)
+            for picture in x
+            for i in range(steps[0])
+            for j in range(steps[1])
+        ]
+    )
 
 
 @wrong("09.2")
-def split_grid(x, Mh, Mw):
-    """Every (H / Mh)-th pixel: the dilated grid instead of the window."""
-    B, C, H, W = x.shape
-    x = x.view(B, C, Mh, H // Mh, Mw, W // Mw).permute(0, 3, 5, 2, 4, 1)
+def grid_as_windows(x, Mh, Mw):
+    B, H, W, C = x.shape
+    x = x.reshape(B, H // Mh, Mh, W // Mw, Mw, C).transpose(2, 3)
     return x.reshape(-1, Mh * Mw, C)
 
 
+@wrong("09.2")
+def grid_with_steps_for_sides(x, Mh, Mw):
+    """Every Mh-th row and Mw-th column: as if the sides were the steps."""
+    groups = [x[:, i::Mh, j::Mw].flatten(1, 2) for i in range(Mh) for j in range(Mw)]
+    return torch.stack(groups, 1).flatten(0, 1)
+
+
 wrong(
     "09.2",
-    channels_left=partial(split, order=(0, 2, 4, 1, 3, 5)),
-    columns_first=partial(split, order=(0, 4, 2, 3, 5, 1)),
-    transposed_inside=partial(split, order=(0, 2, 4, 5, 3, 1)),
-    without_permute=lambda x, Mh, Mw: x.movedim(1, 3).reshape(-1, Mh * Mw, x.shape[1]),
-    swapped_sides=lambda x, Mh, Mw: split(x, Mw, Mh),
-)
-wrong(
-    "09.2",
-    of_the_first_map=lambda x, Mh, Mw: split(x[:1], Mh, Mw).repeat(len(x), 1, 1),
-    from_below=lambda x, Mh, Mw: split(x.flip(2), Mh, Mw),
-    of_a_transposed_map=lambda x, Mh, Mw: split(x.mT, Mw, Mh),
-    channels_backwards=lambda x, Mh, Mw: split(x, Mh, Mw).flip(-1),
-    squares_by_height=lambda x, Mh, Mw: split(x, Mh, Mh),
-    squares_by_width=lambda x, Mh, Mw: split(x, Mw, Mw),
-    batch_inside=partial(split, order=(2, 4, 0, 3, 5, 1)),
-    batch_after_channels=lambda x, Mh, Mw: split(x, Mh, Mw, (0, 1, 2, 4, 3, 5)),
-    with_the_batch_apart=lambda x, Mh, Mw: split(x, Mh, Mw).unflatten(0, (len(x), -1)),
-    with_the_window_apart=lambda x, Mh, Mw: split(x, Mh, Mw).unflatten(1, (Mh, Mw)),
-    tokens_last=lambda x, Mh, Mw: split(x, Mh, Mw).mT,
-    averaged=lambda x, Mh, Mw: (
-        F.avg_pool2d(x, (Mh, Mw)).flatten(2).mT.flatten(0, 1)[:, None]
+    columns_first=partial(grid, order=(0, 4, 2, 1, 3, 5)),
+    transposed_inside=partial(grid, order=(0, 2, 4, 3, 1, 5)),
+    rows_sparse_only=lambda x, Mh, Mw: (
+        x.unflatten(1, (Mh, -1))
+        .unflatten(3, (-1, Mw))
+        .permute(0, 2, 3, 1, 4, 5)
+        .reshape(-1, Mh * Mw, x.shape[-1])
     ),
+    columns_sparse_only=lambda x, Mh, Mw: (
+        x.unflatten(1, (-1, Mh))
+        .unflatten(3, (Mw, -1))
+        .permute(0, 1, 4, 2, 3, 5)
+        .reshape(-1, Mh * Mw, x.shape[-1])
+    ),
+    swapped_sides=lambda x, Mh, Mw: grid(x, Mw, Mh),
+    squares_by_height=lambda x, Mh, Mw: grid(x, Mh, Mh),
+    batch_inside=partial(grid, order=(2, 4, 0, 1, 3, 5)),
+    channels_before=partial(grid, order=(0, 2, 4, 5, 1, 3)),
+    without_permute=lambda x, Mh, Mw: x.reshape(-1, Mh * Mw, x.shape[-1]),
+    of_the_first_map=lambda x, Mh, Mw: grid(x[:1], Mh, Mw).repeat(len(x), 1, 1),
+    with_the_batch_apart=lambda x, Mh, Mw: grid(x, Mh, Mw).unflatten(0, (len(x), -1)),
+    with_the_group_apart=lambda x, Mh, Mw: grid(x, Mh, Mw).unflatten(1, (Mh, Mw)),
+    tokens_last=lambda x, Mh, Mw: grid(x, Mh, Mw).mT,
+    averaged=lambda x, Mh, Mw: grid(x, Mh, Mw).mean(1, keepdim=True),
+    from_below=lambda x, Mh, Mw: grid(x.flip(1), Mh, Mw),
 )
 
 
 # --- 09.3 -----------------------------------------------------------------------------
 
 
-@right("09.3")
-def join(windows, Mh, Mw, H, W):
-    C = windows.shape[-1]
-    x = windows.view(-1, H // Mh, W // Mw, Mh, Mw, C)
-    return x.permute(0, 5, 1, 3, 2, 4).reshape(-1, C, H, W)
+def _corners(M, s, H, W):
+    return [(i, j) for i in range(0, H - M + 1, s) for j in range(0, W - M + 1, s)]
 
 
 @right("09.3")
-def join_by_slices(windows, Mh, Mw, H, W):
-    per_map = (H // Mh) * (W // Mw)
-    x = windows.new_zeros(len(windows) // per_map, windows.shape[-1], H, W)
-    for n, window in enumerate(windows):
-        b, n = divmod(n, per_map)
-        i, j = divmod(n, W // Mw)
-        piece = window.T.reshape(-1, Mh, Mw)
-        x[b, :, i * Mh : (i + 1) * Mh, j * Mw : (j + 1) * Mw] = piece
-    return x
+def join(
+    windows,
+    M,
+    s,
+    H,
+    W,
+    *,
+    corners=_corners,
+    put=torch.add,
+    divided=True,
+    inside=lambda window: window,
+    apart=lambda windows, nW: windows.unflatten(0, (-1, nW)),
+):
+    """The right map, or one with a single named mistake."""
+    places = corners(M, s, H, W)
+    x = apart(windows, len(places)).unflatten(2, (M, M))
+    total = x.new_zeros(len(x), H, W, x.shape[-1])
+    times = x.new_zeros(H, W, 1)
+    for n, (i, j) in enumerate(places):
+        place = (slice(None), slice(i, i + M), slice(j, j + M))
+        total[place] = put(total[place], inside(x[:, n]))
+        times[place[1:]] += 1
+    return total / times if divided else total
 
 
-@wrong("09.3")
-def join_columns_first(windows, Mh, Mw, H, W):
-    C = windows.shape[-1]
-    x = windows.view(-1, W // Mw, H // Mh, Mh, Mw, C)
-    return x.permute(0, 5, 2, 3, 1, 4).reshape(-1, C, H, W)
-
-
-@wrong("09.3")
-def join_as_channels(windows, Mh, Mw, H, W):
-    C = windows.shape[-1]
-    x = windows.reshape(-1, H // Mh, W // Mw, C, Mh, Mw)
-    return x.permute(0, 3, 1, 4, 2, 5).reshape(-1, C, H, W)
+@right("09.3")
+def join_by_fold(windows, M, s, H, W):
+    nW = len(_corners(M, s, H, W))
+    x = windows.reshape(-1, nW, M * M, windows.shape[-1])
+    x = x.permute(0, 3, 2, 1).flatten(1, 2)
+    total = F.fold(x, (H, W), M, stride=s)
+    return (total / F.fold(torch.ones_like(x), (H, W), M, stride=s)).movedim(1, -1)
 
 
 wrong(
     "09.3",
-    without_permute=lambda x, Mh, Mw, H, W: x.reshape(-1, H, W, x.shape[-1]).movedim(
-        -1, 1
+    summed=partial(join, divided=False),
+    last_wins=partial(join, put=lambda old, new: new, divided=False),
+    first_wins=partial(
+        join, put=lambda old, new: torch.where(old == 0, new, old), divided=False
     ),
-    channels_last=lambda *given: join(*given).movedim(1, -1),
-    transposed_inside=lambda x, Mh, Mw, H, W: join(
-        x.unflatten(1, (Mw, Mh)).transpose(1, 2).flatten(1, 2), Mh, Mw, H, W
+    largest=partial(join, put=torch.maximum, divided=False),
+    running_mean=partial(join, put=lambda old, new: (old + new) / 2, divided=False),
+    divided_by_the_usual_number=lambda x, M, s, H, W: (
+        join(x, M, s, H, W, divided=False) / (M / s) ** 2
     ),
-)
-
-
-def _joined(order, before=(0, 1, 2, 3, 4, 5)):
-    """Windows on the grid, their axes B, row, column, y, x, C in another order."""
-
-    def answer(windows, Mh, Mw, H, W):
-        C = windows.shape[-1]
-        x = windows.reshape(-1, H // Mh, W // Mw, Mh, Mw, C).permute(before)
-        return x.permute(order).reshape(-1, C, H, W)
-
-    return answer
-
-
-wrong(
-    "09.3",
-    grid_of_pixels=_joined((0, 5, 3, 1, 4, 2)),
-    window_after_window=_joined((0, 5, 1, 2, 3, 4)),
-    transposed_grid=_joined((0, 5, 2, 3, 1, 4)),
-    channels_between=_joined((0, 1, 3, 5, 2, 4)),
-    channels_left_last=_joined((0, 1, 3, 2, 4, 5)),
-    swapped_sides=lambda x, Mh, Mw, H, W: join(x, Mw, Mh, H, W),
-    of_a_transposed_map=lambda x, Mh, Mw, H, W: join(x, Mh, Mw, W, H).mT,
-    first_map_only=lambda x, Mh, Mw, H, W: join(
-        x[: (H // Mh) * (W // Mw)], Mh, Mw, H, W
+    divided_by_all_windows=lambda x, M, s, H, W: (
+        join(x, M, s, H, W, divided=False) / len(_corners(M, s, H, W))
     ),
-    windows_of_the_batch_in_turn=lambda x, Mh, Mw, H, W: join(
-        x.unflatten(0, ((H // Mh) * (W // Mw), -1)).transpose(0, 1).flatten(0, 1),
-        Mh,
-        Mw,
-        H,
-        W,
+    columns_first=partial(
+        join,
+        corners=lambda M, s, H, W: sorted(_corners(M, s, H, W), key=lambda c: c[1]),
     ),
-    from_below=lambda *given: join(*given).flip(2),
-    maps_backwards=lambda *given: join(*given).flip(0),
-    windows_backwards=lambda x, *given: join(x.flip(1), *given),
-    channels_backwards=lambda x, *given: join(x.flip(2), *given),
+    transposed_inside=partial(join, inside=lambda window: window.transpose(1, 2)),
+    pictures_in_turn=partial(
+        join, apart=lambda x, nW: x.unflatten(0, (nW, -1)).transpose(0, 1)
+    ),
+    of_the_first_picture=lambda x, M, s, H, W: join(x, M, s, H, W)[:1].expand(
+        len(x) // len(_corners(M, s, H, W)), -1, -1, -1
+    ),
+    without_overlap=lambda x, M, s, H, W: join(x, M, M, H, W),
+    sides_swapped=lambda x, M, s, H, W: join(x, M, s, W, H),
+    of_a_transposed_map=lambda x, M, s, H, W: join(x, M, s, W, H).transpose(1, 2),
+    channels_first=lambda *given: join(*given).movedim(-1, 1),
+    channels_inside=lambda x, M, s, H, W: join(
+        x.mT.reshape(len(x), M * M, -1), M, s, H, W
+    ),
+    from_below=lambda *given: join(*given).flip(1),
+    without_the_batch=lambda *given: join(*given)[0],
 )
 
 
@@ -212,82 +443,100 @@ def _differences(Mh, Mw):
 
 
 @right("09.4")
-def index(Mh, Mw):
-    dy, dx = _differences(Mh, Mw)
-    return (dy + Mh - 1) * (2 * Mw - 1) + dx + Mw - 1
+def table(
+    bias,
+    Mh,
+    Mw,
+    *,
+    cell=lambda dy, dx, Mh, Mw: (dy + Mh - 1) * (2 * Mw - 1) + dx + Mw - 1,
+    reduce="mean",
+):
+    """The right table, or one with a single named mistake."""
+    cells = cell(*_differences(Mh, Mw), Mh, Mw).flatten()
+    empty = bias.new_zeros((2 * Mh - 1) * (2 * Mw - 1))
+    return empty.scatter_reduce(0, cells, bias.flatten(), reduce, include_self=False)
 
 
 @right("09.4")
-def index_by_axes(Mh, Mw):
-    y, x = (torch.arange(M)[:, None] - torch.arange(M) + M - 1 for M in (Mh, Mw))
-    both = y[:, None, :, None] * (2 * Mw - 1) + x[None, :, None, :]
-    return both.reshape(Mh * Mw, Mh * Mw)
-
-
-@wrong("09.4")
-def index_times_height(Mh, Mw):
+def table_by_masks(bias, Mh, Mw):
     dy, dx = _differences(Mh, Mw)
-    return (dy + Mh - 1) * (2 * Mh - 1) + dx + Mw - 1
+    return torch.stack(
+        [
+            bias[(dy == y) & (dx == x)].mean()
+            for y in range(1 - Mh, Mh)
+            for x in range(1 - Mw, Mw)
+        ]
+    )
 
 
-@wrong("09.4")
-def index_absolute_difference(Mh, Mw):
-    dy, dx = _differences(Mh, Mw)
-    return dy.abs() * (2 * Mw - 1) + dx.abs()
-
-
-@wrong("09.4")
-def index_columns_first(Mh, Mw):
-    dy, dx = _differences(Mh, Mw)
-    return (dx + Mw - 1) * (2 * Mh - 1) + dy + Mh - 1
+def _pairs_of(Mh, Mw):
+    return table(torch.ones(Mh * Mw, Mh * Mw), Mh, Mw, reduce="sum")
 
 
 wrong(
     "09.4",
-    key_minus_query=lambda Mh, Mw: index(Mh, Mw).T.contiguous(),
-    not_moved=lambda Mh, Mw: index(Mh, Mw) - index(Mh, Mw)[0, 0],
-    sum_only=lambda Mh, Mw: sum(_differences(Mh, Mw)) + Mh + Mw - 2,
-)
-
-
-@wrong("09.4")
-def index_of_distance(Mh, Mw):
-    """Pairs numbered by how far they are, as if directions did not matter."""
-    dy, dx = _differences(Mh, Mw)
-    return (dy.abs() + Mh - 1) * (2 * Mw - 1) + dx.abs() + Mw - 1
-
-
-wrong(
-    "09.4",
-    without_doubling=lambda Mh, Mw: (
-        (_differences(Mh, Mw)[0] + Mh - 1) * Mw + _differences(Mh, Mw)[1] + Mw - 1
+    summed=partial(table, reduce="sum"),
+    largest=partial(table, reduce="amax"),
+    key_minus_query=lambda bias, Mh, Mw: table(bias.T, Mh, Mw),
+    divided_by_tokens=lambda bias, Mh, Mw: (
+        table(bias, Mh, Mw, reduce="sum") / len(bias)
     ),
-    times_one_more=lambda Mh, Mw: (
-        (_differences(Mh, Mw)[0] + Mh - 1) * 2 * Mw + _differences(Mh, Mw)[1] + Mw - 1
+    with_zeros_counted=lambda bias, Mh, Mw: (
+        table(bias, Mh, Mw, reduce="sum") / (_pairs_of(Mh, Mw) + 1)
     ),
-    sides_swapped_in_the_shift=lambda Mh, Mw: (
-        (_differences(Mh, Mw)[0] + Mw - 1) * (2 * Mw - 1)
-        + _differences(Mh, Mw)[1]
-        + Mh
-        - 1
+    divided_by_all=lambda bias, Mh, Mw: (
+        table(bias, Mh, Mw, reduce="sum") / bias.numel()
     ),
-    counted_from_one=lambda Mh, Mw: index(Mh, Mw) + 1,
-    one_axis_reversed=lambda Mh, Mw: (
+    columns_first=partial(
+        table, cell=lambda dy, dx, Mh, Mw: (dx + Mw - 1) * (2 * Mh - 1) + dy + Mh - 1
+    ),
+    row_of_another_length=partial(
+        table,
+        cell=lambda dy, dx, Mh, Mw: (
+            ((dy + Mh - 1) * (2 * Mh - 1) + dx + Mw - 1) % ((2 * Mh - 1) * (2 * Mw - 1))
+        ),
+    ),
+    absolute=partial(
+        table, cell=lambda dy, dx, Mh, Mw: dy.abs() * (2 * Mw - 1) + dx.abs()
+    ),
+    one_axis_reversed=partial(
+        table,
+        cell=lambda dy, dx, Mh, Mw: (dy + Mh - 1) * (2 * Mw - 1) - dx + Mw - 1,
+    ),
+    without_doubling=partial(
+        table, cell=lambda dy, dx, Mh, Mw: (dy + Mh - 1) * Mw + dx + Mw - 1
+    ),
+    not_moved=partial(
+        table,
+        cell=lambda dy, dx, Mh, Mw: (
+            (dy * (2 * Mw - 1) + dx) % ((2 * Mh - 1) * (2 * Mw - 1))
+        ),
+    ),
+    symmetric=lambda bias, Mh, Mw: table((bias + bias.T) / 2, Mh, Mw),
+    of_the_first_query=lambda bias, Mh, Mw: table(bias[:1].expand_as(bias), Mh, Mw),
+    of_the_other_window=lambda bias, Mh, Mw: table(bias, Mw, Mh),
+    as_a_grid=lambda bias, Mh, Mw: table(bias, Mh, Mw).view(2 * Mh - 1, -1),
+    back_as_a_matrix=lambda bias, Mh, Mw: table(bias, Mh, Mw)[
         (_differences(Mh, Mw)[0] + Mh - 1) * (2 * Mw - 1)
-        - _differences(Mh, Mw)[1]
+        + _differences(Mh, Mw)[1]
         + Mw
         - 1
-    ),
-    of_the_other_window=lambda Mh, Mw: index(Mw, Mh),
-    of_a_square=lambda Mh, Mw: index(Mh, Mh),
-    by_places=lambda Mh, Mw: torch.arange((Mh * Mw) ** 2).view(Mh * Mw, Mh * Mw),
-    flattened=lambda Mh, Mw: index(Mh, Mw).flatten(),
-    as_a_grid=lambda Mh, Mw: index(Mh, Mw).view(Mh, Mw, Mh, Mw),
-    by_columns_of_the_window=lambda Mh, Mw: (
-        index(Mh, Mw).view(Mh, Mw, Mh, Mw).permute(1, 0, 3, 2).reshape(Mh * Mw, -1)
-    ),
-    in_real_numbers=lambda Mh, Mw: index(Mh, Mw).double(),
+    ],
 )
+
+
+@wrong("09.4")
+def table_of_the_last_pairs(bias, Mh, Mw):
+    """Assigned instead of gathered: the last pair of a cell stays."""
+    dy, dx = _differences(Mh, Mw)
+    cells = dict(
+        zip(
+            ((dy + Mh - 1) * (2 * Mw - 1) + dx + Mw - 1).flatten().tolist(),
+            bias.flatten(),
+            strict=True,
+        )
+    )
+    return torch.stack([cells[cell] for cell in sorted(cells)])
 
 
 # --- 09.5 -----------------------------------------------------------------------------

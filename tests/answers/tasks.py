@@ -11,6 +11,248 @@ from torchvision.transforms.v2.functional import horizontal_flip
 
 from tests.answers import right, wrong
 
+# --- §1.1 -----------------------------------------------------------------------------
+
+right(
+    "§1.1",
+    by_shapes=lambda K, N, H, W: (
+        math.prod((1, K, H, W)) - sum(map(math.prod, [(N, 4), (N,), (N,)]))
+    ),
+    by_tensors=lambda K, N, H, W: (
+        torch.zeros(1, K, H, W).numel() - torch.zeros(N, 6).numel()
+    ),
+)
+wrong(
+    "§1.1",
+    of_boxes_alone=lambda K, N, H, W: K * H * W - 4 * N,
+    without_scores=lambda K, N, H, W: K * H * W - 5 * N,
+    class_as_logits=lambda K, N, H, W: K * H * W - (5 + K) * N,
+    of_one_class=lambda K, N, H, W: H * W - 6 * N,
+    other_way=lambda K, N, H, W: 6 * N - K * H * W,
+    never_negative=lambda K, N, H, W: max(K * H * W - 6 * N, 0),
+    distance=lambda K, N, H, W: abs(K * H * W - 6 * N),
+    square_picture=lambda K, N, H, W: K * H * H - 6 * N,
+    one_thing=lambda K, N, H, W: K * H * W - 6,
+)
+
+# --- §1.2 -----------------------------------------------------------------------------
+
+right(
+    "§1.2",
+    through_union=lambda a, b, t: a + b - (a + b) / (1 + t),
+    by_tensors=lambda a, b, t: torch.tensor(a + b) * t / (1 + t),
+)
+wrong(
+    "§1.2",
+    sum_for_union=lambda a, b, t: t * (a + b),
+    half_of_sum=lambda a, b, t: t * (a + b) / 2,
+    of_the_smaller=lambda a, b, t: t * min(a, b),
+    of_the_larger=lambda a, b, t: t * max(a, b),
+    other_sign=lambda a, b, t: t * (a + b) / (2 - t),
+    union=lambda a, b, t: (a + b) / (1 + t),
+    product=lambda a, b, t: t * a * b / (a + b),
+    whole_numbers=lambda a, b, t: t * (a + b) // (1 + t),
+)
+
+# --- §1.3 -----------------------------------------------------------------------------
+
+right(
+    "§1.3",
+    by_angle=lambda f, height, top, bottom: height / ((bottom - top) / f),
+    by_tensors=lambda f, height, top, bottom: (
+        torch.tensor(f) * height / (torch.tensor(bottom) - top)
+    ),
+)
+wrong(
+    "§1.3",
+    top_minus_bottom=lambda f, height, top, bottom: f * height / (top - bottom),
+    of_bottom=lambda f, height, top, bottom: f * height / bottom,
+    of_middle=lambda f, height, top, bottom: 2 * f * height / (top + bottom),
+    inverse=lambda f, height, top, bottom: (bottom - top) / f / height,
+    height_below=lambda f, height, top, bottom: f * (bottom - top) / height,
+    focus_below=lambda f, height, top, bottom: height * (bottom - top) / f,
+    pixels_inclusive=lambda f, height, top, bottom: f * height / (bottom - top + 1),
+    whole_metres=lambda f, height, top, bottom: f * height // (bottom - top),
+    without_height=lambda f, height, top, bottom: f / (bottom - top),
+)
+
+# --- §1.4 -----------------------------------------------------------------------------
+
+right(
+    "§1.4",
+    by_set=lambda panoptic, label: len(
+        {code for code in panoptic.flatten().tolist() if code // 1000 == label}
+    ),
+    by_segments=lambda panoptic, label: (panoptic.unique() // 1000 == label).sum(),
+)
+wrong(
+    "§1.4",
+    pixels=lambda panoptic, label: (panoptic // 1000 == label).sum(),
+    largest_number=lambda panoptic, label: (
+        (panoptic % 1000)[panoptic // 1000 == label].amax(0, keepdim=True)[0]
+        if (panoptic // 1000 == label).any()
+        else 0
+    ),
+    all_things=lambda panoptic, label: len((panoptic % 1000).unique()) - 1,
+    all_segments=lambda panoptic, label: len(panoptic.unique()),
+    presence=lambda panoptic, label: int((panoptic // 1000 == label).any()),
+    one_less=lambda panoptic, label: max(
+        0, (panoptic.unique() // 1000 == label).sum().item() - 1
+    ),
+    runs=lambda panoptic, label: (
+        panoptic.flatten().unique_consecutive() // 1000 == label
+    ).sum(),
+    by_number=lambda panoptic, label: (panoptic.unique() % 1000 == label).sum(),
+)
+
+# --- §1.5 -----------------------------------------------------------------------------
+
+right(
+    "§1.5",
+    class_by_class=lambda pixels: np.mean(
+        [n / sum(pixels) * (i == np.argmax(pixels)) for i, n in enumerate(pixels)]
+    ),
+    by_tensors=lambda pixels: (
+        torch.tensor(pixels).double().max() / sum(pixels) / len(pixels)
+    ),
+)
+wrong(
+    "§1.5",
+    accuracy=lambda pixels: max(pixels) / sum(pixels),
+    first_class=lambda pixels: pixels[0] / sum(pixels) / len(pixels),
+    one_for_the_class=lambda pixels: 1 / len(pixels),
+    mean_share=lambda pixels: sum(n / sum(pixels) for n in pixels) / len(pixels),
+    over_other_classes=lambda pixels: (
+        max(pixels) / sum(pixels) / max(len(pixels) - 1, 1)
+    ),
+    against_the_rest=lambda pixels: (
+        max(pixels) / max(sum(pixels) - max(pixels), 1) / len(pixels)
+    ),
+    union_twice=lambda pixels: max(pixels) / (sum(pixels) + max(pixels)) / len(pixels),
+    in_percent=lambda pixels: 100 * max(pixels) / sum(pixels) / len(pixels),
+    zero=lambda pixels: 0.0,
+)
+
+# --- §1.6 -----------------------------------------------------------------------------
+
+right(
+    "§1.6",
+    root=lambda gain: math.sqrt(10 ** (gain / 10)),
+    by_tensors=lambda gain: torch.tensor(10.0) ** (gain / 20),
+    by_exponent=lambda gain: math.exp(gain * math.log(10) / 20),
+)
+wrong(
+    "§1.6",
+    of_squares=lambda gain: 10 ** (gain / 10),
+    upside_down=lambda gain: 10 ** (-gain / 20),
+    natural=lambda gain: math.exp(gain / 20),
+    binary=lambda gain: 2 ** (gain / 20),
+    linear=lambda gain: 1 + gain / 20,
+    proportional=lambda gain: gain / 20,
+    three_decibels_are_two=lambda gain: 2 ** (gain / 3),
+    six_decibels_are_two=lambda gain: 2 ** (gain / 6),
+    of_size=lambda gain: 10 ** (abs(gain) / 20),
+    whole_decades=lambda gain: 10 ** (gain // 20),
+)
+
+# --- §1.7 -----------------------------------------------------------------------------
+
+
+@right("§1.7")
+def copies_counted(pictures, known, limit):
+    count = 0
+    for picture in pictures:
+        count += any((picture - other).norm() < limit for other in known)
+    return count / len(pictures)
+
+
+right(
+    "§1.7",
+    by_squares=lambda pictures, known, limit: (
+        ((pictures[:, None] - known).square().sum(2) < limit**2)
+        .any(1)
+        .to(pictures)
+        .mean()
+    ),
+)
+wrong(
+    "§1.7",
+    of_known=lambda pictures, known, limit: (
+        (torch.cdist(pictures, known).amin(0) < limit).double().mean().item()
+    ),
+    of_pairs=lambda pictures, known, limit: (
+        (torch.cdist(pictures, known) < limit).double().mean().item()
+    ),
+    on_average=lambda pictures, known, limit: (
+        (torch.cdist(pictures, known).mean(1) < limit).double().mean().item()
+    ),
+    of_the_farthest=lambda pictures, known, limit: (
+        (torch.cdist(pictures, known).amax(1) < limit).double().mean().item()
+    ),
+    originals=lambda pictures, known, limit: (
+        (torch.cdist(pictures, known).amin(1) >= limit).double().mean().item()
+    ),
+    counted=lambda pictures, known, limit: (
+        (torch.cdist(pictures, known).amin(1) < limit).sum().item()
+    ),
+    squares=lambda pictures, known, limit: (
+        ((pictures[:, None] - known).square().sum(2).amin(1) < limit)
+        .double()
+        .mean()
+        .item()
+    ),
+    by_city_blocks=lambda pictures, known, limit: (
+        (torch.cdist(pictures, known, p=1).amin(1) < limit).double().mean().item()
+    ),
+    flags=lambda pictures, known, limit: torch.cdist(pictures, known).amin(1) < limit,
+)
+
+# --- §1.8 -----------------------------------------------------------------------------
+
+right(
+    "§1.8",
+    by_bincount=lambda predicted, true: (
+        ((predicted == true).sum() - true.bincount().max()) / len(true)
+    ),
+    by_mode=lambda predicted, true: (
+        (predicted == true).double().mean()
+        - (true == true.mode().values).double().mean()
+    ),
+)
+wrong(
+    "§1.8",
+    over_chance=lambda predicted, true: (
+        (predicted == true).double().mean().item() - 1 / len(true.unique())
+    ),
+    common_of_predicted=lambda predicted, true: (
+        (predicted == true).double().mean().item()
+        - predicted.bincount().max().item() / len(true)
+    ),
+    common_of_predicted_in_truth=lambda predicted, true: (
+        (predicted == true).double().mean().item()
+        - (true == predicted.mode().values).double().mean().item()
+    ),
+    accuracy=lambda predicted, true: (predicted == true).double().mean().item(),
+    ratio=lambda predicted, true: (
+        (predicted == true).sum().item() / true.bincount().max().item()
+    ),
+    never_negative=lambda predicted, true: max(
+        0, ((predicted == true).sum() - true.bincount().max()).item() / len(true)
+    ),
+    counted=lambda predicted, true: (
+        (predicted == true).sum() - true.bincount().max()
+    ).item(),
+    other_way=lambda predicted, true: (
+        (true.bincount().max() - (predicted == true).sum()).item() / len(true)
+    ),
+    of_class_zero=lambda predicted, true: (
+        ((predicted == true).sum() - (true == 0).sum()).item() / len(true)
+    ),
+    in_percent=lambda predicted, true: (
+        100 * ((predicted == true).sum() - true.bincount().max()).item() / len(true)
+    ),
+)
+
 # --- 01.1 -----------------------------------------------------------------------------
 
 

@@ -1,8 +1,10 @@
 """Answers to the exercises of notebook 02: right ones, and mistakes students make."""
 
+import math
 from functools import partial
 from itertools import pairwise
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -10,6 +12,278 @@ from torch import nn
 from tests.answers import right, wrong
 
 CHANNELS = (64, 128, 256, 512, 512)
+
+# --- §2.1 -----------------------------------------------------------------------------
+
+
+@right("§2.1")
+def kernel_by_impulse(k, down, right):
+    """The response to an impulse, mirrored, is the kernel."""
+    moved = torch.zeros(k, k)
+    moved[k // 2 + down, k // 2 + right] = 1
+    return moved.flip(0, 1)
+
+
+right(
+    "§2.1",
+    by_roll=lambda k, down, right: F.pad(torch.ones(1, 1), [k // 2] * 4).roll(
+        (-down, -right), (0, 1)
+    ),
+)
+
+
+def _one(k, row, column, like=torch.zeros):
+    kernel = like(k, k)
+    kernel[row, column] = 1
+    return kernel
+
+
+wrong(
+    "§2.1",
+    other_way=lambda k, down, right: _one(k, k // 2 + down, k // 2 + right),
+    only_rows_turned=lambda k, down, right: _one(k, k // 2 - down, k // 2 + right),
+    only_columns_turned=lambda k, down, right: _one(k, k // 2 + down, k // 2 - right),
+    transposed=lambda k, down, right: _one(k, k // 2 - right, k // 2 - down),
+    from_the_corner=lambda k, down, right: _one(k, -down, -right),
+    for_three=lambda k, down, right: _one(k, (1 - down) % k, (1 - right) % k),
+    with_axes=lambda k, down, right: _one(k, k // 2 - down, k // 2 - right)[None, None],
+    whole_numbers=lambda k, down, right: _one(k, k // 2 - down, k // 2 - right).long(),
+    never_moves=lambda k, down, right: _one(k, k // 2, k // 2),
+    sharing=lambda k, down, right: _one(k, k // 2 - down, k // 2 - right) / k,
+)
+
+# --- §2.2 -----------------------------------------------------------------------------
+
+
+@right("§2.2")
+def convs_by_growing(field, k):
+    count, seen = 0, 1
+    while seen < field:
+        count, seen = count + 1, seen + k - 1
+    return count
+
+
+right("§2.2", by_ceiling=lambda field, k: math.ceil((field - 1) / (k - 1)))
+wrong(
+    "§2.2",
+    rounded_down=lambda field, k: (field - 1) // (k - 1),
+    rounded=lambda field, k: round((field - 1) / (k - 1)),
+    of_sides=lambda field, k: math.ceil(field / k),
+    without_one=lambda field, k: math.ceil(field / (k - 1)),
+    by_half_kernel=lambda field, k: math.ceil((field - 1) / 2 / max(k // 2, 1)),
+    one_more=lambda field, k: (field - 1) // (k - 1) + 1,
+    at_least_one=lambda field, k: max(1, math.ceil((field - 1) / (k - 1))),
+    by_three=lambda field, k: math.ceil((field - 1) / 2),
+    field_multiplies=lambda field, k: math.ceil(math.log(field, k)),
+    as_fraction=lambda field, k: (field - 1) / (k - 1),
+)
+
+# --- §2.3 -----------------------------------------------------------------------------
+
+right(
+    "§2.3",
+    by_numpy=lambda a, b: abs(np.mean(a) - np.mean(b)) / max(np.ptp(a), np.ptp(b)),
+    by_tensors=lambda a, b: (
+        (torch.tensor(a).mean() - torch.tensor(b).mean()).abs()
+        / torch.stack([t.max() - t.min() for t in map(torch.tensor, (a, b))]).max()
+    ),
+)
+wrong(
+    "§2.3",
+    with_sign=lambda a, b: (np.mean(b) - np.mean(a)) / max(np.ptp(a), np.ptp(b)),
+    by_smaller_range=lambda a, b: (
+        abs(np.mean(a) - np.mean(b)) / max(min(np.ptp(a), np.ptp(b)), 1e-9)
+    ),
+    by_first_range=lambda a, b: abs(np.mean(a) - np.mean(b)) / np.ptp(a),
+    by_sum_of_ranges=lambda a, b: (
+        abs(np.mean(a) - np.mean(b)) / (np.ptp(a) + np.ptp(b))
+    ),
+    by_deviation=lambda a, b: abs(np.mean(a) - np.mean(b)) / max(np.std(a), np.std(b)),
+    by_range_of_all=lambda a, b: abs(np.mean(a) - np.mean(b)) / np.ptp([*a, *b]),
+    of_sums=lambda a, b: abs(sum(a) - sum(b)) / max(np.ptp(a), np.ptp(b)),
+    of_medians=lambda a, b: (
+        abs(np.median(a) - np.median(b)) / max(np.ptp(a), np.ptp(b))
+    ),
+    in_order_of_runs=lambda a, b: (
+        abs(np.mean(a) - np.mean(b)) / max(abs(a[-1] - a[0]), abs(b[-1] - b[0]))
+    ),
+    upside_down=lambda a, b: (
+        max(np.ptp(a), np.ptp(b)) / max(abs(np.mean(a) - np.mean(b)), 1e-9)
+    ),
+    of_three_runs=lambda a, b: abs(sum(a) / 3 - sum(b) / 3) / max(np.ptp(a), np.ptp(b)),
+    without_range=lambda a, b: abs(np.mean(a) - np.mean(b)),
+)
+
+# --- §2.4 -----------------------------------------------------------------------------
+
+
+@right("§2.4")
+def numbers_by_halving(stage, size):
+    for _ in range(stage):
+        size //= 2
+    return min(32 * 2**stage, 512) * size * size
+
+
+right(
+    "§2.4",
+    by_pooling=lambda stage, size: (
+        CHANNELS[stage - 1] * F.max_pool2d(torch.zeros(1, size, size), 2**stage).numel()
+    ),
+)
+wrong(
+    "§2.4",
+    before_pooling=lambda stage, size: (
+        CHANNELS[stage - 1] * (size // 2 ** (stage - 1)) ** 2
+    ),
+    channels_double=lambda stage, size: 32 * 2**stage * (size // 2**stage) ** 2,
+    next_channels=lambda stage, size: (*CHANNELS, 512)[stage] * (size // 2**stage) ** 2,
+    without_channels=lambda stage, size: (size // 2**stage) ** 2,
+    of_a_row=lambda stage, size: CHANNELS[stage - 1] * (size // 2**stage),
+    not_rounded=lambda stage, size: CHANNELS[stage - 1] * (size / 2**stage) ** 2,
+    rounded_at_the_end=lambda stage, size: CHANNELS[stage - 1] * size**2 // 4**stage,
+    rounded_up=lambda stage, size: CHANNELS[stage - 1] * (-(-size // 2**stage)) ** 2,
+    divided_by_stage=lambda stage, size: (
+        CHANNELS[stage - 1] * (size // 2 // stage) ** 2
+    ),
+    of_the_last=lambda stage, size: 512 * (size // 32) ** 2,
+)
+
+# --- §2.5 -----------------------------------------------------------------------------
+
+
+@right("§2.5")
+def batch_by_adding(memory, maps, weights):
+    rest = memory - 3 * 4 * weights
+    return int(rest / (4 * maps)) if rest > 0 else 0
+
+
+right(
+    "§2.5",
+    in_numbers=lambda memory, maps, weights: max(memory // 4 - 3 * weights, 0) // maps,
+)
+wrong(
+    "§2.5",
+    without_bytes=lambda memory, maps, weights: max(0, (memory - 3 * weights) // maps),
+    one_copy=lambda memory, maps, weights: max(0, (memory - 4 * weights) // (4 * maps)),
+    two_copies=lambda memory, maps, weights: max(
+        0, (memory - 8 * weights) // (4 * maps)
+    ),
+    without_weights=lambda memory, maps, weights: memory // (4 * maps),
+    weights_with_every_picture=lambda memory, maps, weights: (
+        memory // (4 * maps + 12 * weights)
+    ),
+    three_maps=lambda memory, maps, weights: max(
+        0, (memory - 12 * weights) // (12 * maps)
+    ),
+    rounded=lambda memory, maps, weights: max(
+        0, round((memory - 12 * weights) / (4 * maps))
+    ),
+    rounded_up=lambda memory, maps, weights: max(
+        0, -((12 * weights - memory) // (4 * maps))
+    ),
+    negative=lambda memory, maps, weights: (memory - 12 * weights) // (4 * maps),
+    one_at_least=lambda memory, maps, weights: max(
+        1, (memory - 12 * weights) // (4 * maps)
+    ),
+    as_fraction=lambda memory, maps, weights: max(
+        0, (memory - 12 * weights) / (4 * maps)
+    ),
+    strictly=lambda memory, maps, weights: max(
+        0, (memory - 12 * weights - 1) // (4 * maps)
+    ),
+)
+
+# --- §2.6 -----------------------------------------------------------------------------
+
+
+@right("§2.6")
+def change_of_two_heads(weight, delta, H, W):
+    before = torch.zeros(len(delta), H, W)
+    after = before.clone()
+    after[:, 0, -1] = delta
+    return F.linear(after.mean((1, 2)), weight) - F.linear(before.mean((1, 2)), weight)
+
+
+right(
+    "§2.6",
+    by_sum=lambda weight, delta, H, W: (weight * (delta / H / W)).sum(1),
+    by_einsum=lambda weight, delta, H, W: torch.einsum(
+        "kc,c->k", weight / (H * W), delta
+    ),
+)
+wrong(
+    "§2.6",
+    without_mean=lambda weight, delta, H, W: weight @ delta,
+    by_rows=lambda weight, delta, H, W: weight @ delta / H,
+    by_sides=lambda weight, delta, H, W: weight @ delta / (H + W),
+    at_every_point=lambda weight, delta, H, W: weight @ delta * (H * W),
+    transposed=lambda weight, delta, H, W: (
+        (weight.T.reshape(weight.shape) @ delta) / (H * W)
+    ),
+    over_channels_too=lambda weight, delta, H, W: weight @ delta / (H * W * len(delta)),
+    not_summed=lambda weight, delta, H, W: weight * delta / (H * W),
+    whole_division=lambda weight, delta, H, W: weight @ delta // (H * W),
+    as_column=lambda weight, delta, H, W: weight @ delta[:, None] / (H * W),
+    as_number=lambda weight, delta, H, W: (weight @ delta).sum() / (H * W),
+    square_map=lambda weight, delta, H, W: weight @ delta / H**2,
+)
+
+# --- §2.7 -----------------------------------------------------------------------------
+
+
+@right("§2.7")
+def answer_by_exponents(logits):
+    odds = logits.exp()
+    return (odds / odds.sum(1, keepdim=True)).sum(0).argmax()
+
+
+right(
+    "§2.7",
+    by_topk=lambda logits: F.softmax(logits, -1).mean(0).topk(1).indices.item(),
+)
+wrong(
+    "§2.7",
+    of_logits=lambda logits: logits.mean(0).argmax().item(),
+    by_votes=lambda logits: logits.argmax(1).bincount().argmax().item(),
+    softmax_over_scales=lambda logits: logits.softmax(0).mean(0).argmax().item(),
+    softmax_of_all=lambda logits: (
+        logits.flatten().softmax(0).view_as(logits).mean(0).argmax().item()
+    ),
+    mean_over_classes=lambda logits: logits.softmax(1).mean(1).argmax().item(),
+    of_the_surest=lambda logits: (
+        logits.softmax(1).flatten().argmax().item() % logits.shape[1]
+    ),
+    of_first_scale=lambda logits: logits[0].argmax().item(),
+    of_logarithms=lambda logits: logits.log_softmax(1).mean(0).argmax().item(),
+    probability=lambda logits: logits.softmax(1).mean(0).max().item(),
+    place=lambda logits: logits.softmax(1).argmax().item(),
+    from_one=lambda logits: logits.softmax(1).mean(0).argmax().item() + 1,
+    largest_of_scales=lambda logits: logits.amax(0).argmax().item(),
+)
+
+# --- §2.8 -----------------------------------------------------------------------------
+
+right(
+    "§2.8",
+    of_what_is_left=lambda before, after: 1 - (100 - after) / (100 - before),
+    by_tensors=lambda before, after: (
+        torch.tensor(after - before) / torch.tensor(100 - before)
+    ),
+)
+wrong(
+    "§2.8",
+    of_all=lambda before, after: (after - before) / 100,
+    in_points=lambda before, after: after - before,
+    of_accuracy=lambda before, after: (after - before) / (before or 1),
+    of_new_accuracy=lambda before, after: (after - before) / after,
+    left=lambda before, after: (100 - after) / (100 - before),
+    times=lambda before, after: (100 - before) / max(100 - after, 1),
+    of_new_errors=lambda before, after: (after - before) / max(100 - after, 1),
+    in_percent=lambda before, after: 100 * (after - before) / (100 - before),
+    for_shares=lambda before, after: (after - before) / (1 - before),
+    never_negative=lambda before, after: max(0, (after - before) / (100 - before)),
+    other_way=lambda before, after: (before - after) / (100 - before),
+)
 
 # --- 02.1 -----------------------------------------------------------------------------
 

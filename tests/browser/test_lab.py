@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import secrets
 import socket
 import subprocess
@@ -20,10 +21,12 @@ from playwright.sync_api import ElementHandle, Page
 
 from tools.cells import slide_type
 from tools.load import factor
-from tools.paths import NOTEBOOKS
+from tools.paths import NOTEBOOKS, ROOT
 
-NO_NEWS = (
-    '{"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}}'
+# What set-up makes the default: content, file.
+SETTINGS = re.findall(
+    r"echo '(.+)' \\\n +> \.venv/etc/jupyter/(labconfig/.+)",
+    (ROOT / "tools/set_up.sh").read_text("utf-8"),
 )
 QUICKEST = NOTEBOOKS / "00_start.ipynb"
 # What a lecture shows; its own live pictures are moved in every run of nbval.
@@ -69,7 +72,8 @@ def lab(lecture: Path) -> Iterator[str]:
     """Address of a JupyterLab with settings of its own, with the lecture open."""
     folder = lecture.parents[1]
     (folder / "config/labconfig").mkdir(parents=True)
-    (folder / "config/labconfig/page_config.json").write_text(NO_NEWS, "utf-8")
+    for content, file in SETTINGS:
+        (folder / "config" / file).write_text(content, "utf-8")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -240,6 +244,9 @@ def test_runs_and_is_shown_from_top_to_bottom(notebook: Page, lecture: Path):
     That every notebook is made for the show is a rule: see test_rules.py.
     """
     page = notebook
+    page.click("#jp-MainMenu >> text=Выполнить")  # as the texts call it
+    page.wait_for_selector(".lm-Menu >> text=Запустить все ячейки")
+    page.keyboard.press("Escape")
     run_all(page)
     cells = nbformat.read(lecture, as_version=4).cells
     wanted = [i for i, c in enumerate(cells) if slide_type(c) not in ("skip", "notes")]

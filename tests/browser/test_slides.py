@@ -204,12 +204,18 @@ def test_callouts_can_be_read_in_the_dark():
 WIDGET = new_output(
     "display_data", {WIDGET_VIEW: {"model_id": "0"}, "text/plain": "Виджет"}
 )
+ANSWER = """<details class="callout a">
+<summary>Ответ</summary>
+
+появится
+
+</details>"""
 NOTEBOOK = new_notebook(
     metadata={"title": "Лекция & «слайды»"},
     cells=[
         text("# Название", "slide"),
         text("установка", "skip"),
-        text("появится", "fragment"),
+        text(ANSWER, "fragment"),
         text("заметка", "notes"),
         text("## Упражнение", "slide", "exercise"),
         code("решение = 1", tags=("solution",)),
@@ -229,7 +235,7 @@ def test_talk_shows_what_a_hall_needs():
     assert [(cell.source, slide_type(cell)) for cell in cells] == [
         ("# Название", "slide"),
         ("заметка", "notes"),
-        ("появится", "fragment"),
+        ('<div class="callout a">\n\n**Ответ.** появится\n\n</div>', "fragment"),
         ("Смотрите [дальше](05_next.html#часть)", "slide"),
         ("show(draw())", None),
         ("## Раздел", "slide"),

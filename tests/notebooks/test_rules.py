@@ -210,6 +210,8 @@ def cells_are_small(nb: NotebookNode) -> Iterator[str]:
     lengths = []
     for name, cell in cells(nb, "code"):
         lines = cell.source.splitlines()
+        if is_folded(cell):
+            lines = lines[1:]  # the line that stands for the cell
         lengths.append(len(lines))
         on_slide = slide_type(cell) in SHOWN and "hide-input" not in tags(cell)
         high, wide = (15, 72) if on_slide else (20, 79)
@@ -224,6 +226,31 @@ def cells_are_small(nb: NotebookNode) -> Iterator[str]:
                 yield f"{name}: {len(line)} columns, at most {wide}: {line}"
     if lengths and statistics.median(lengths) > 8:
         yield f"median length of code cells {statistics.median(lengths)}, at most 8"
+
+
+FOLDED = re.compile(
+    r"# (?:импорт|подготовка|печать|проверка|(?:живой )?рисунок: .{5,})\n"
+)
+
+
+def is_folded(cell: NotebookNode) -> bool:
+    """Its code is no part of the lecture; JupyterLab shows its first line alone."""
+    try:
+        body = ast.parse(cell.source).body
+    except SyntaxError:  # told by another rule
+        body = []
+    imports = all(isinstance(node, ast.Import | ast.ImportFrom) for node in body)
+    return "hide-input" in tags(cell) or (bool(body) and imports)
+
+
+@rule
+def what_teaches_nothing_is_folded(nb: NotebookNode) -> Iterator[str]:
+    for name, cell in cells(nb, "code"):
+        if is_folded(cell):
+            if not cell.metadata.get("jupyter", {}).get("source_hidden"):
+                yield f"{name}: must be collapsed (source_hidden)"
+            if not FOLDED.match(cell.source):
+                yield f"{name}: begin with # рисунок: …, # проверка, # импорт, …"
 
 
 def is_a_class(source: str) -> bool:
@@ -306,6 +333,28 @@ def exercises_have_hidden_solutions(nb: NotebookNode) -> Iterator[str]:
 
 
 @rule
+def an_exercise_stands_below_its_text(nb: NotebookNode) -> Iterator[str]:
+    heading = ""
+    for index, cell in enumerate(nb.cells):
+        if cell.cell_type == "markdown":
+            heading = cell.source.partition("\n")[0]
+        elif number := re.search(r'^exercise\("([^"]+)"', cell.source, re.MULTILINE):
+            title = "Разминка:" if number[1][0] == "§" else f"{number[1]}."
+            if not heading.startswith(f"### {title}"):
+                yield f"{where(nb, index)}: stands below «{heading}»"
+
+
+@rule
+def every_section_ends_with_a_warm_up(nb: NotebookNode) -> Iterator[str]:
+    """A section has a number; exercises, questions and conclusions have none."""
+    code = "\n".join(cell.source for _, cell in cells(nb, "code"))
+    asked = set(re.findall(r'^exercise\("§([\d.]+)"', code, re.MULTILINE))
+    for number in re.findall(r"^## ([\d.]+\d)\.? ", prose(nb), re.MULTILINE):
+        if number not in asked:
+            yield f'section {number}: no exercise("§{number}", …) at its end'
+
+
+@rule
 def links_lead_somewhere(nb: NotebookNode) -> Iterator[str]:
     for name, cell in cells(nb, "markdown"):
         text = without_code(cell.source)
@@ -346,8 +395,11 @@ def formulas_are_numbered_by_hand(nb: NotebookNode) -> Iterator[str]:
 def callouts_are_labelled(nb: NotebookNode) -> Iterator[str]:
     """In the text: readers without our style see neither colour nor kind."""
     for name, cell in cells(nb, "markdown"):
-        for kind, text in re.findall(r'class="callout (.*?)">\s*(.{,20})', cell.source):
-            if not text.startswith(f"**{CALLOUTS.get(kind)}.**"):
+        for kind, text in re.findall(r'class="callout (.*?)">\s*(.{,40})', cell.source):
+            label = f"**{CALLOUTS.get(kind)}.**"
+            if kind == "a":  # folded: a reader opens it
+                label = "<summary>Ответ</summary>"
+            if not text.startswith(label):
                 yield f"{name}: a callout {kind} begins with {text}"
 
 
@@ -437,6 +489,9 @@ def test_a_sound_notebook_passes():
         ("x = '" + "а" * 70 + "'", "76 columns, at most 72"),
         ("!pip install x", "plain Python only"),
         ("%timeit x", "plain Python only"),
+        ('exercise("04.2", f)', "stands below «# Проба»"),
+        ("import math", "must be collapsed"),
+        ("import math", "begin with # рисунок"),
         ("torch.load(p)", "torch.load without weights_only=True"),
         ("torch.load(p, weights_only=False)", "torch.load without weights_only=True"),
         ("resnet18(pretrained=True)", "pretrained="),
@@ -466,6 +521,7 @@ def test_faulty_code_is_noticed(source: str, problem: str):
         ("по формуле (7)", "formula (7) is mentioned"),
         ('<div class="callout q">\n\nПочему?', "a callout q begins with Почему?"),
         ('<div class="callout odd">\n\n**Ой.**', "a callout odd begins with **Ой.**"),
+        ("## 7.10. Глава", 'section 7.10: no exercise("§7.10", …)'),
         ("[далее](05_нет.ipynb)", "there is no 05_нет.ipynb"),
         ("[выше](#Нет-такого)", "nothing is called #Нет-такого"),
         ("![](https://x.org/a.png)", "an image needs an alt text"),

@@ -1,9 +1,14 @@
 """Exercises: mistakes students make are rejected with a hint, right answers written
 in different ways are accepted, and nothing a student hands in stops the notebook."""
 
+import builtins
+import io
+import os
 import random
 import re
 import signal
+import sys
+import warnings
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -36,6 +41,11 @@ from lecture_utils.exercises.expect import (
 from tests.answers import RIGHT, WRONG
 
 NUMBERS = sorted({answer.values[0] for answer in RIGHT})
+GRADED = [number for number in NUMBERS if number[0] != "§"]  # the others: warm-ups
+
+
+def title(number: str) -> str:
+    return f"{'разминка' if number[0] == '§' else 'упражнение'} {number}"
 
 
 @pytest.fixture(params=[torch.float32, torch.float64], ids=str)
@@ -55,13 +65,13 @@ def float64():
 
 @pytest.mark.parametrize(("number", "answer"), RIGHT)
 def test_right_answer_is_accepted(number, answer, precision):
-    assert judge(number, answer) == f"✔ упражнение {number}: верно"
+    assert judge(number, answer) == f"✔ {title(number)}: верно"
 
 
 @pytest.mark.parametrize(("number", "answer"), WRONG)
 def test_wrong_answer_is_rejected_with_a_hint(number, answer, float64):
     verdict = judge(number, answer)
-    assert verdict.startswith(f"✘ упражнение {number}: ")
+    assert verdict.startswith(f"✘ {title(number)}: ")
     assert "—" in verdict and len(verdict) > 60, "says on which input, and a hint"
 
 
@@ -101,7 +111,7 @@ UNTOUCHED = {
 @pytest.mark.parametrize("number", NUMBERS)
 def test_untouched_exercise_is_unsolved(number):
     verdicts = {name: judge(number, answer) for name, answer in UNTOUCHED.items()}
-    assert set(verdicts.values()) == {f"… упражнение {number}: решения пока нет"}
+    assert set(verdicts.values()) == {f"… {title(number)}: решения пока нет"}
 
 
 @pytest.mark.parametrize("number", NUMBERS)
@@ -127,6 +137,69 @@ def test_an_answer_leaves_the_session_as_it_was():
     before = session()
     assert judge("04.1", careless).startswith("✘")
     assert session() == before
+
+
+def _prints_less(*args):
+    torch.set_printoptions(precision=1)
+    np.set_printoptions(precision=1)
+
+
+def _is_strict(*args):
+    np.seterr(all="raise")
+    warnings.simplefilter("error")
+    torch.set_deterministic_debug_mode("error")
+    torch.autograd.set_detect_anomaly(True)
+
+
+def _computes_elsewhere(*args):
+    torch.set_default_device("meta")
+
+
+def _moves_out(*args):
+    os.chdir("/")
+    os.environ["LECTURE_DEVICE"] = "cuda:7"
+    sys.stdout = io.StringIO()
+
+
+def _replaces(*args):
+    torch.relu, F.relu, builtins.len = repr, repr, repr
+    raise ValueError
+
+
+@pytest.mark.parametrize(
+    "answer", [_prints_less, _is_strict, _computes_elsewhere, _moves_out, _replaces]
+)
+def test_the_next_cell_does_not_notice_an_answer(answer):
+    def session():
+        printed = f"{torch.tensor(1.23456)} {np.array(1.23456)}", sys.stdout
+        strict = np.geterr(), warnings.filters[:], torch.is_anomaly_enabled()
+        strict += (torch.get_deterministic_debug_mode(),)
+        place = torch.zeros(1).device, os.getcwd(), dict(os.environ)
+        return printed, strict, place, (torch.relu, F.relu, builtins.len)
+
+    before = session()
+    assert judge("04.1", answer).startswith("✘")
+    assert session() == before
+
+
+class _Mute(Exception):
+    def __str__(self):
+        raise ValueError
+
+
+@pytest.mark.parametrize("error", [SystemExit, GeneratorExit, _Mute])
+def test_whatever_is_raised_is_a_verdict(error):
+    def answer(*args):
+        raise error
+
+    assert f"функция упала: {error.__name__}" in judge("04.1", answer)
+
+
+def test_a_long_message_is_shortened():
+    def answer(*args):
+        raise ValueError("x" * 10**6)
+
+    assert len(judge("04.1", answer)) < 1000
 
 
 class _Stubborn:
@@ -188,7 +261,7 @@ def test_nonsense_is_wrong_and_never_crashes(number):
     for name, value in _nonsense().items():
         answers[f"returns {name}"] = lambda *args, value=value: value
     verdicts = {name: judge(number, answer) for name, answer in answers.items()}
-    start = f"✘ упражнение {number}: "
+    start = f"✘ {title(number)}: "
     assert not {k: v for k, v in verdicts.items() if not v.startswith(start)}
 
 
@@ -212,11 +285,10 @@ def _endless(*args):
 def test_an_endless_loop_is_stopped(monkeypatch):
     monkeypatch.setattr("lecture_utils.exercises.expect.TIME_LIMIT", 0.02)
     verdicts = {number: judge(number, _endless) for number in NUMBERS}
-    start = "✘ упражнение {}: "
     assert not {
         number: verdict
         for number, verdict in verdicts.items()
-        if not verdict.startswith(start.format(number))
+        if not verdict.startswith(f"✘ {title(number)}: ")
         or "не закончилось" not in verdict
     }
 
@@ -260,10 +332,12 @@ def test_what_torch_does_not_implement_is_an_error_of_the_student():
 
 
 def test_the_student_cannot_spoil_the_input():
-    def spoil(W1, b1, W2, perm):
-        answer = tuple(part.clone() for part in (W1[perm], b1[perm], W2[:, perm]))
+    def spoil(W1, b1, W2):
+        length = W1.norm(dim=1)
+        order = (b1 / length).argsort()
+        parts = W1 / length[:, None], b1 / length, W2 * length
         W1.zero_(), b1.zero_(), W2.zero_()
-        return answer
+        return parts[0][order], parts[1][order], parts[2][:, order]
 
     assert judge("04.2", spoil).startswith("✔")
 

@@ -1,6 +1,7 @@
 """Pictures with alt text and live controls."""
 
 import io
+from contextlib import suppress
 
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
@@ -122,6 +123,48 @@ def test_what_cannot_be_drawn_is_said_at_its_place(displayed):
     assert (picture.value, plt.get_fignums()) == (before, opened)
     slider.value = 2
     assert message.value == "" and picture.value != before
+
+
+def _nothing(figure):
+    return None
+
+
+def _too_wide(figure):
+    figure.set_size_inches(40, 2)
+    return figure
+
+
+def _interrupted(figure):
+    raise KeyboardInterrupt  # «Остановить ядро» while it draws
+
+
+def _long(figure):
+    raise ValueError("слово " * 10**5)
+
+
+@pytest.mark.parametrize(
+    ("fails", "said"),
+    [
+        (_nothing, "return figure"),
+        (_too_wide, "на слайд помещается"),
+        (_interrupted, "KeyboardInterrupt"),
+        (_long, "ValueError: слово"),
+    ],
+)
+def test_whatever_a_control_meets_is_said_and_leaves_no_figure(displayed, fails, said):
+    def draw(broken):
+        figure, _ = plt.subplots()
+        return fails(figure) if broken else figure
+
+    control, opened = widgets.Checkbox(False), plt.get_fignums()
+    live(draw, "рисунок", broken=control)
+    control.value = True
+    message = slider_box(control).children[1].value
+    assert "Не нарисовать при broken = True" in message and said in message
+    assert len(message) < 1000 and plt.get_fignums() == opened
+    with suppress(Exception, KeyboardInterrupt):
+        live(draw, "рисунок", broken=widgets.Checkbox(True))
+    assert plt.get_fignums() == opened, "a first picture that fails"
 
 
 def slider_box(slider: widgets.Widget) -> widgets.VBox:

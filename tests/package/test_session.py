@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import matplotlib as mpl
+import numpy as np
 import pytest
 import torch
 from IPython.core.interactiveshell import InteractiveShell
@@ -66,6 +67,28 @@ def test_settings_of_the_user_do_not_change_pictures(monkeypatch):
     monkeypatch.setitem(mpl.rcParams, "lines.linestyle", ":")
     setup()
     assert dict(mpl.rcParams) == usual
+
+
+def test_what_a_start_up_file_has_switched_does_not_count():
+    x, y = torch.tensor(1.23456), np.array([1e-9, 1.23456])
+    setup()
+    usual = f"{x} {y}", np.geterr()
+    torch.set_printoptions(precision=1, sci_mode=True)
+    np.set_printoptions(precision=1, suppress=True)
+    np.seterr(all="raise")
+    torch.set_default_device("meta")
+    torch.set_grad_enabled(False)
+    InteractiveShell.clear_instance()
+    shell = InteractiveShell.instance()
+    shell.ast_node_interactivity, shell.autocall = "all", 2
+    try:
+        shell.run_cell("from lecture_utils import setup; setup()").raise_error()
+        assert (shell.ast_node_interactivity, shell.autocall) == ("last_expr", 0)
+    finally:
+        InteractiveShell.clear_instance()
+    assert (f"{x} {y}", np.geterr()) == usual
+    assert torch.ones(1, requires_grad=True).sum().requires_grad
+    assert torch.zeros(1).device == torch.device("cpu")
 
 
 @pytest.mark.parametrize(

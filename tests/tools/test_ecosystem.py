@@ -6,7 +6,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbconvert import HTMLExporter, ScriptExporter
+from nbconvert import HTMLExporter, MarkdownExporter, ScriptExporter
 from nbformat.v4 import new_code_cell
 
 from tools.paths import NOTEBOOKS, notebooks
@@ -29,6 +29,16 @@ def test_a_notebook_becomes_a_page():
     outputs = [o.get("data", {}) for c in nb.cells for o in c.get("outputs", [])]
     pictures = [data["image/png"] for data in outputs if "image/png" in data]
     assert pictures and all(picture.strip() in page for picture in pictures)
+
+
+@pytest.mark.parametrize("path", notebooks(), ids=lambda path: path.stem)
+def test_a_notebook_becomes_markdown(path: Path):
+    nb = nbformat.read(path, as_version=4)
+    text, resources = MarkdownExporter().from_notebook_node(nb)
+    cells = [cell.source for cell in nb.cells if cell.cell_type == "markdown"]
+    assert not [source for source in cells if source.strip() not in text]
+    for name in resources["outputs"]:
+        assert f"]({name})" in text, "a picture that nothing shows"
 
 
 def test_a_notebook_runs_with_a_cell_of_parameters_on_top(tmp_path: Path):

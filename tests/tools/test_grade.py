@@ -3,6 +3,7 @@ nothing that it does loses another student's marks, changes a file or raises a m
 
 import ast
 import csv
+import inspect
 import io
 import json
 import os
@@ -24,8 +25,8 @@ from torch import nn
 from lecture_utils.exercises import judge
 from lecture_utils.exercises.cases import CHECKS
 from lecture_utils.exercises.expect import call, case, expect
-from tests.answers import RIGHT, WRONG
-from tests.package.test_exercises import NUMBERS
+from tests.answers import RIGHT, WRONG, spoiled
+from tests.package.test_exercises import GRADED
 from tools import grade
 from tools.answers import Submission
 from tools.load import factor
@@ -61,7 +62,7 @@ def nursery() -> Iterator[Nursery]:
 def verdicts(nursery: Nursery, *cells: str) -> dict[str, str]:
     """Of a notebook with these code cells."""
     best = {}
-    for number, told in grade.mark(nursery, [*cells], {*NUMBERS}, SECRET, float("inf")):
+    for number, told in grade.mark(nursery, [*cells], {*GRADED}, SECRET, float("inf")):
         best[number] = told
     return best
 
@@ -92,6 +93,9 @@ def written_answers(module: str) -> tuple[list[str], dict[str, str]]:
             isinstance(statement, ast.ImportFrom)
             and statement.module == "tests.answers"
         ):
+            if any(name.name == "spoiled" for name in statement.names):
+                definitions += ["from collections.abc import Callable"]
+                definitions += [inspect.getsource(spoiled)]
             continue
         definitions.append(ast.unparse(statement))
     return definitions, answers
@@ -139,10 +143,13 @@ def test_a_verdict_is_that_of_the_students_own_judge(nursery, answer):
 # --- What a cheat, or an unlucky student, hands in ------------------------------------
 
 OF_ANOTHER = """\
-def permute(W1, b1, W2, perm):
-    return W1[perm], b1[perm], W2[:, perm]
+def one_form(W1, b1, W2):
+    length = W1.norm(dim=1)
+    order = (b1 / length).argsort()
+    W1, W2 = W1 / length[:, None], W2 * length
+    return W1[order], (b1 / length)[order], W2[:, order]
 
-exercise("04.2", permute)"""
+exercise("04.2", one_form)"""
 # Bodies of an answer to 04.1 (`block_parameters`); {canary} is the instructor's.
 HOSTILE = {
     "an endless loop": "while True: pass",
@@ -311,9 +318,10 @@ def test_two_answers_may_have_one_name(nursery):
     told = verdicts(
         nursery,
         'def f(c_in, c, stride):\n    return 1\nexercise("04.1", f)',
-        'def f(W1, b1, W2, p):\n    return W1[p], b1[p], W2[:, p]\nexercise("04.2", f)',
+        "def f(x, bn, conv, bn2, conv2):\n    y = conv(bn(x).relu())\n"
+        '    return x + conv2(bn2(y).relu())\nexercise("04.4", f)',
     )
-    assert (told["04.1"][0], told["04.2"][0]) == ("✘", "✔")
+    assert (told["04.1"][0], told["04.4"][0]) == ("✘", "✔")
 
 
 @pytest.mark.parametrize(
@@ -323,7 +331,7 @@ def test_two_answers_may_have_one_name(nursery):
         ('exercise("04.1", ...)', "… упражнение 04.1: решения пока нет"),
         ('exercise("04.1", 3)', "нужна функция, а получено int"),
         ('exercise("04.1", f)', "✘ упражнение 04.1: ответа нет: NameError"),
-        ('def f(:\nexercise("04.1", f)', "✘ упражнение 04.1: клетка не читается"),
+        ('def f(:\nexercise("04.1", f)', "✘ упражнение 04.1: ячейка не читается"),
     ],
 )
 def test_what_is_no_answer_is_said_so(nursery, cell, told):
@@ -485,7 +493,7 @@ def test_interrupted_it_goes_on_where_it_was(tmp_path, monkeypatch):
     FakeJudge.left = 2
     grade.grade(tmp_path / "in", tmp_path / "out", SECRET)
     head, *rows = marks_of(tmp_path / "out/marks.csv")
-    assert head == ["Студент", *NUMBERS, "Сумма"]
+    assert head == ["Студент", *GRADED, "Сумма"]
     place = head.index("04.1")
     points = next(e.points for e in grade.catalogue() if e.number == "04.1")
     assert [row[0] for row in rows] == [f"'=Студент {i}" for i in range(6)]

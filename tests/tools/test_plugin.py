@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import nbval.kernel
 import pytest
 from nbval.plugin import IPyNbCell
 
@@ -52,3 +53,17 @@ def test_a_notebook_without_its_weights_is_left_out_visibly(
     assert set(reasons) == (set() if there else NEEDS_WEIGHTS)
     for reason in reasons.values():
         assert str(tmp_path) in reason and "make weights" in reason
+
+
+def test_a_kernel_that_died_at_once_is_started_again(monkeypatch):
+    tries = []
+
+    def start(**options):
+        tries.append(options)
+        if len(tries) == 1:
+            raise RuntimeError("Kernel died before replying to kernel_info")
+        return "manager", "client"
+
+    monkeypatch.setattr(pytest_plugin, "start_new_kernel", start)
+    started = nbval.kernel.start_new_kernel(kernel_name="python3")
+    assert started == ("manager", "client") and len(tries) == 2

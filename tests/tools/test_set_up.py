@@ -4,7 +4,9 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -14,6 +16,7 @@ pytestmark = pytest.mark.skipif(
     shutil.which("make") is None or sys.platform == "win32", reason="no make or no sh"
 )
 TEXT = "Makefile", "tools/set_up.sh", ".ci/run", "requirements.txt"
+BINARY = ".png", ".npz", ".safetensors", ".jpg"
 # Stands in for every Python: notes how it is called, and makes .venv of itself.
 PYTHON = f"""#!/bin/sh
 echo "$0 $* | $(env | grep -E '^(UV|PIP|PYTHON|HOME)_?' | tr '\\n' ' ')" >> "$CALLS"
@@ -64,8 +67,16 @@ def test_nothing_is_installed_elsewhere(folder: Path):
     redirections = dict.fromkeys(
         ["UV_SYSTEM_PYTHON", "UV_TARGET", "PIP_USER", "PIP_PREFIX", "PYTHONPATH"], "1"
     )
-    status, calls, said = make(folder, **redirections)
+    # Nobody thought of these when the variables were chosen that may stay.
+    redirections |= dict.fromkeys(
+        ["UV_WORKING_DIR", "UV_OVERRIDE", "PIP_DRY_RUN", "PIP_PLATFORM"], "odd"
+    )
+    redirections |= dict.fromkeys(["PYTHONHOME", "PYTHONINSPECT"], "/odd")
+    kept = {"UV_HTTP_TIMEOUT": "9", "PIP_CERT": "/ca.pem", "PIP_EXTRA_INDEX_URL": "x"}
+    status, calls, said = make(folder, **redirections, **kept)
     assert status == 0, said
+    [download] = [call for call in calls if " pip download " in call]
+    assert all(f" {name}={value} " in download for name, value in kept.items())
     installs = [call for call in calls if " install " in call]
     assert len(installs) == 3
     for call in installs:
@@ -89,6 +100,20 @@ def test_a_configuration_of_pip_says_where_from_not_where_to(folder: Path):
     [install] = [call for call in calls if " pip --isolated install " in call]
     assert "PIP_CONFIG_FILE=/etc/odd.conf" in download
     assert "PIP_CONFIG_FILE=/dev/null" in install and " --no-index " in install
+
+
+def test_a_configuration_of_uv_says_where_from_not_where_to(folder: Path):
+    settings = folder.parent / "config/uv/uv.toml"
+    settings.parent.mkdir(parents=True)
+    mirror = 'index-url = "https://own.example/simple"'
+    for where_to in ("[pip]\ntarget = '/a b'\nprefix=\"/\"", 'pip = {target = "/a"}'):
+        settings.write_text(f"{mirror}\n{where_to}\n", "utf-8")
+        _, calls, said = make(folder, XDG_CONFIG_HOME=str(folder.parent / "config"))
+        uv = [call for call in calls if "/uv pip" in call]
+        assert uv and all("UV_CONFIG_FILE=.venv/uv.toml" in call for call in uv), said
+        read = tomllib.loads((folder / ".venv/uv.toml").read_text("utf-8"))
+        assert read == {"index-url": "https://own.example/simple", "pip": {}}
+        shutil.rmtree(folder / ".venv")
 
 
 def test_a_home_that_cannot_be_written_to(folder: Path):
@@ -129,9 +154,31 @@ def test_a_moved_folder_is_set_up_again(folder: Path):
     assert [call for call in make(moved)[1] if "-m venv" in call], "without its Python"
 
 
-def test_python_looks_for_tools_beside_the_makefile(folder: Path):
-    _, calls, _ = make(folder, "student", PYTHONSAFEPATH="1")
-    assert "-m tools.student" in calls[-1] and "PYTHONSAFEPATH" not in calls[-1]
+@pytest.mark.parametrize(
+    "name", ["PYTHONSAFEPATH", "PYTHONPATH", "PYTHONHOME", "PYTHONOPTIMIZE"]
+)
+def test_what_python_is_told_elsewhere_is_not_told_here(folder: Path, name: str):
+    _, calls, _ = make(folder, "student", **{name: "2"})
+    assert "-m tools.student" in calls[-1] and name not in calls[-1]
+
+
+def test_an_address_is_one_word_of_the_shell(folder: Path):
+    address = "https://a.org/x?a=1&b=$HOME;touch odd"
+    _, calls, _ = make(folder, "student", ADDRESS=address)
+    assert "-m tools.student https://a.org/x?a=1&b=" in calls[-1]
+    assert calls[-1].split(" | ")[0].endswith(";touch odd")
+    assert not (folder / "odd").exists()
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a clone")
+def test_an_archive_keeps_line_ends_of_every_file(tmp_path: Path):
+    """What hosts offer as a ZIP, made where git writes the line ends of Windows."""
+    eol = "-c", "core.eol=crlf", "-c", "core.autocrlf=true"
+    command = ["git", *eol, "archive", f"--output={tmp_path / 'a.zip'}", "HEAD"]
+    subprocess.run(command, cwd=ROOT, check=True)
+    with ZipFile(tmp_path / "a.zip") as archive:
+        text = [name for name in archive.namelist() if not name.endswith(BINARY)]
+        assert not [name for name in text if b"\r\n" in archive.read(name)]
 
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a clone")

@@ -1,0 +1,228 @@
+"""The site in a browser: a laptop and a phone, light and dark, from file://."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+from pypdf import PdfReader
+
+from tools import print_book
+from tools.paths import notebooks
+from tools.slides import patience
+
+NAMES = [path.stem for path in notebooks()]
+PAGES = [*NAMES, "index", "search", "exercises", "claims", "glossary", "bibliography"]
+SCREENS = {"laptop": (1366, "light"), "phone": (390, "dark")}
+QUERIES = Path(__file__).parent / "queries.txt"
+# What axe need not look at ten thousand times: words of code of a colour that it has
+# seen, and the insides of formulas. Folded text is looked at, too.
+SHORTER = """async () => {
+    await window.MathJax?.startup.promise;
+    document.querySelectorAll('details').forEach(details => { details.open = true; });
+    document.querySelectorAll('mjx-container').forEach(e => e.replaceChildren());
+    const seen = new Set();
+    for (const span of document.querySelectorAll('.highlight span')) {
+        if (seen.has(span.className)) span.replaceWith(...span.childNodes);
+        seen.add(span.className);
+    }
+}"""
+WIDE = "document.documentElement.scrollWidth"
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*Check CHANGES for Sphinx API")
+
+
+@pytest.fixture(scope="module")
+def open_page(browser: Browser, built_site: SimpleNamespace) -> Iterator:
+    """Opens a page of the site on a screen; requests and errors are gathered."""
+    contexts = []
+
+    def open_page(name: str, width: int = 1366, scheme: str = "light") -> Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme
+        )
+        contexts.append(context)
+        context.set_default_timeout(patience())
+        page = context.new_page()
+        page.faults = []
+        page.on("request", lambda r: note(page, r.url, not r.url.startswith("file:")))
+        page.on("console", lambda m: note(page, m.text, m.type == "error"))
+        page.on("pageerror", lambda error: note(page, str(error), True))
+        file, _, place = name.partition("#")
+        address = (built_site.folder / f"{file}.html").as_uri()
+        page.goto(address + (f"#{place}" if place else ""))
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+def note(page: Page, what: str, is_fault: bool) -> None:
+    if is_fault:
+        page.faults.append(what)
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("name", PAGES)
+def test_page_can_be_read(open_page, name: str, screen: str):
+    width, scheme = SCREENS[screen]
+    page = open_page(name, width, scheme)
+    page.evaluate(SHORTER)
+    assert page.evaluate(WIDE) <= width
+    assert page.faults == []
+    found = Axe().run(page, options={"resultTypes": ["violations"], "preload": False})
+    assert [
+        f"{violation['id']}: {node['html'][:200]}"
+        for violation in found.response["violations"]
+        for node in violation["nodes"]
+    ] == []
+    page.close()
+
+
+def test_formulas_are_drawn(open_page):
+    page = open_page("08_self_attention", 390)
+    page.evaluate("MathJax.startup.promise")
+    assert page.locator(".math").count() > 50
+    assert page.locator(".math:not(:has(mjx-container))").count() == 0
+    assert page.locator("mjx-merror, [data-mjx-error]").count() == 0
+    begins = (
+        "formulas => formulas.map(f => f.firstElementChild.offsetLeft - f.offsetLeft)"
+    )
+    assert min(page.eval_on_selector_all("div.math", begins)) >= 0
+
+
+# --- search ---------------------------------------------------------------------------
+
+
+def hits(page: Page, query: str) -> list[tuple[str, str, str]]:
+    """Address, title and what stands above of the first three results."""
+    page.fill("#search input", query)
+    return page.eval_on_selector_all(
+        "#search-results li",
+        """items => items.slice(0, 3).map(item => [
+            item.querySelector('a').getAttribute('href'),
+            item.querySelector('a').textContent,
+            item.querySelector('span').textContent,
+        ])""",
+    )
+
+
+def test_search_finds_the_section(open_page):
+    page = open_page("search")
+    lines = QUERIES.read_text("utf-8").splitlines()
+    queries = [line.split(" | ") for line in lines if not line.startswith("#")]
+    missed = [
+        query
+        for query, part, heading in queries
+        if not any(
+            href.startswith(f"{int(part):02}_")
+            and (title.startswith(heading) or above.startswith(heading))
+            for href, title, above in hits(page, query)
+        )
+    ]
+    assert len(queries) >= 60
+    assert len(missed) <= 4, missed  # of 72
+
+
+def test_a_result_leads_to_its_section(open_page):
+    page = open_page("04_resnet")
+    page.keyboard.press("/")
+    page.keyboard.type("перестановка нейронов")
+    page.keyboard.press("Enter")
+    page.locator("#search-results a", has_text="04.2.").click()
+    page.wait_for_url("**/04_resnet.html#exercise-04-2")
+    assert page.locator("#exercise-04-2").bounding_box()["y"] < 200
+
+
+def test_nothing_is_found_politely(open_page):
+    page = open_page("search")
+    assert hits(page, "щщщщ") == []
+    assert "Ничего не найдено" in page.inner_text("#search-count")
+
+
+# --- what answers ---------------------------------------------------------------------
+
+
+def test_a_picture_opens_large_and_closes_again(open_page):
+    page = open_page("04_resnet", 390)
+    link = page.locator("a.enlarge").first
+    small = link.locator("img").bounding_box()["width"]
+    link.focus()
+    page.keyboard.press("Enter")
+    assert page.locator("dialog.enlarged img").bounding_box()["width"] > 2 * small
+    page.keyboard.press("Escape")
+    page.wait_for_selector("dialog.enlarged", state="detached")
+    assert link.evaluate("link => link === document.activeElement")
+
+
+def test_claims_are_filtered_by_verdict(open_page):
+    page = open_page("claims")
+    rows = page.locator(".filtered tbody tr:visible")
+    everything = rows.count()
+    page.get_by_role("button", name="−").click()
+    verdicts = rows.locator("td:last-child").all_inner_texts()
+    assert 0 < len(verdicts) < everything
+    assert {verdict.strip() for verdict in verdicts} == {"−"}
+    page.get_by_role("button", name="все").click()
+    assert rows.count() == everything
+
+
+def test_an_address_inside_something_folded_opens_it(open_page):
+    folded = "details.solution .claim"
+    name = open_page("04_resnet").locator(folded).first.get_attribute("id")
+    page = open_page(f"04_resnet#{name}")
+    page.wait_for_selector(f"#{name}", state="visible")
+
+
+def test_answers_and_solutions_are_closed_at_first(open_page):
+    page = open_page("04_resnet")
+    assert page.locator("details.solution").count() == 13  # 6, and 7 warm-ups
+    assert page.locator("details.solution[open]").count() == 0
+
+
+# --- the book -------------------------------------------------------------------------
+
+
+def test_the_book_has_contents_index_and_alt_texts(
+    browser: Browser, built_site: SimpleNamespace, tmp_path: Path
+):
+    names = ["12_real_transformer", *print_book.APPENDIX]
+    pdf = tmp_path / "book.pdf"
+    page = browser.new_page()
+    pages = print_book.print_book(page, names, built_site.folder, pdf)
+    page.close()
+    reader = PdfReader(pdf)
+    texts = [squeezed(page.extract_text()) for page in reader.pages]
+    source = (built_site.folder / "12_real_transformer.html").read_text("utf-8")
+    sections = re.findall(r'<section id="(s12-\d)">\s*<h2>(.*?)<a', source)
+    assert len(sections) == 8
+    for name, title in sections:
+        assert squeezed(title) in texts[pages[name] - 1]
+        assert squeezed(title) + str(pages[name]) in texts[1]  # the contents
+    assert "Указатель" in "".join(texts[-3:])
+    assert texts[4].endswith("5")  # the number of the page
+    assert reader.trailer["/Root"]["/MarkInfo"]["/Marked"]
+    alts = re.findall(r'<img [^>]*alt="', source)
+    assert len([e for e in elements(reader) if "/Alt" in e]) == len(alts)
+
+
+def squeezed(text: str) -> str:
+    return re.sub(r"\s", "", text)
+
+
+def elements(reader: PdfReader) -> Iterator[dict]:
+    """All elements of the structure tree."""
+    left = [reader.trailer["/Root"]["/StructTreeRoot"]]
+    while left:
+        element = left.pop()
+        if hasattr(element, "get_object"):
+            element = element.get_object()
+        if isinstance(element, list):
+            left.extend(element)
+        elif isinstance(element, dict):
+            yield element
+            left.append(element.get("/K", []))
