@@ -152,7 +152,7 @@ def build(paths: list[Path], out: Path = OUT) -> list[Path]:
         ROOT / "lecture_utils/static/callouts.css",
     ):
         copy(css, out / "static" / css.name)
-    live.copy_to(out)
+    live.copy_to(out, [path.stem for path in paths])
     exporter = SlidesExporter(
         extra_template_basedirs=[str(TEMPLATE.parent)],
         template_name=TEMPLATE.name,

@@ -1,4 +1,4 @@
-// Moves the pictures that tools/live.py has prepared. Controls and pointing change the state of a
+// Moves the pictures that tools/draw.py has prepared. Controls and pointing change the state of a
 // picture; a state has a frame, or a formula says where the parts of an SVG are. Works from
 // file:// and asks for nothing but the files beside the page.
 window.live ??= (() => {
@@ -22,15 +22,15 @@ window.live ??= (() => {
     constructor(figure, id, page) {
       Object.assign(this, {figure, id, page, formula: formulas[id], places: {}, inputs: {}});
       this.box = figure.querySelector('.live-picture');
-      for (const {name, values} of page.controls) {
+      for (const {name, values, start} of page.controls) {
         const input = this.inputs[name] = figure.querySelector(`[data-name="${name}"]`);
         if (input.matches('.live-pad')) this.pad(input, name, this.places[name] = values[0]);
         else input.addEventListener('input', () => this.go({[name]: this.placeOf(input)}));
-        this.places[name] ??= this.placeOf(input);
+        this.places[name] ??= start;
       }
-      if (this.formula?.point) {
-        this.box.addEventListener('pointerdown', event => this.point(event));
-        this.box.addEventListener('pointermove', event => event.buttons && this.point(event));
+      if (page.pointed.length) {
+        this.box.addEventListener('pointerdown', event => this.pointer(event));
+        this.box.addEventListener('pointermove', event => event.buttons && this.pointer(event));
       }
       figure.classList.add('live-ready');
       this.ready = this.go({});
@@ -57,7 +57,7 @@ window.live ??= (() => {
     }
 
     key(places = this.places) {
-      return this.page.frames.map(name => places[name]).join('-') || '0';
+      return this.page.figures.map(name => places[name]).join('-') || '0';
     }
 
     // Show other places of some controls; returns what the picture then consists of.
@@ -85,7 +85,7 @@ window.live ??= (() => {
       const file = places => `${FOLDER}${this.id}/${this.key(places)}.webp`;
       image.src = file(this.places);
       this.said = this.page.drawn[this.key()];
-      image.alt = `${this.figure.getAttribute('aria-label')}: ${this.said}`;
+      image.alt = `${this.page.title}: ${this.said}`;
       await image.decode().catch(() => {});  // another one was asked for meanwhile
       // A step in any direction is ready before it is asked for.
       this.near = this.page.controls.flatMap(({name, values}) => [-1, 1]
@@ -97,22 +97,18 @@ window.live ??= (() => {
     draw() {
       const key = this.key(), frame = this.frame = this.page.drawn[key];
       if (this.shown !== key) {
-        const old = this.box.querySelector('svg');
         const svg = new DOMParser().parseFromString(frame.svg, 'image/svg+xml').documentElement;
+        const old = this.box.querySelector('svg');
         for (const name of ['role', 'aria-label', 'width', 'height']) {
           svg.setAttribute(name, old.getAttribute(name));
         }
         old.replaceWith(svg);
         this.shown = key;
-        this.axes = frame.axes.map(axes => ({...axes}));
-        this.parts = Object.fromEntries([...svg.querySelectorAll('[data-part]')]
-          .map(part => [part.dataset.part, part]));
       }
+      this.units = frame.axes.map(axes => axes.unit);
       const parts = this.formula.answer(this.state(), this.page.data, this);
-      const isAxes = name => /^a\d+$/.test(name);  // their limits place all else
-      Object.keys(parts).filter(isAxes).forEach(name => this.limit(name, parts[name]));
-      Object.keys(parts).filter(name => !isAxes(name)).forEach(name => this.move(name, parts[name]));
-      this.said = [...this.box.querySelectorAll('[data-part$="title"]')]
+      for (const [name, value] of Object.entries(parts)) this.move(name, value);
+      this.said = [...this.box.querySelectorAll('[id$="title"]')]
         .map(title => title.textContent.trim().replace(/\s+/g, ' ')).join('; ');
       if (this.formula.table) this.write(this.formula.table(this.state(), this.page.data, this));
       return parts;
@@ -130,13 +126,15 @@ window.live ??= (() => {
       }));
     }
 
-    // Parts have the names and contents that `parts` of tools/live.py reads from a figure.
+    // What a part of the figure is like, in the units of its axes.
     move(name, value) {
-      const part = this.parts[name], [kind] = name.match(/[a-z]+(?=\d*$)/);
+      const place = Number(name.match(/^a(\d+)/)?.[1]);
+      if (value?.limits) return this.limit(place, value.limits);
+      const part = this.box.querySelector(`[id="${this.id}:${name}"]`);
       part.style.display = value ? '' : 'none';
       if (!value) return;
-      const place = Number(name.match(/^a(\d+)/)?.[1]);
-      const [sx, tx, sy, ty] = this.frame.units[name] ?? this.axes[place]?.unit ?? [1, 0, 1, 0];
+      const [kind] = name.match(/[a-z]+(?=\d*$)/);
+      const [sx, tx, sy, ty] = this.frame.units[name] ?? this.units[place] ?? [1, 0, 1, 0];
       const at = (x, y) => `${sx * x + tx} ${sy * y + ty}`;
       if (kind === 'image') part.setAttribute('href', this.picture(value));
       else if (kind === 'line') {
@@ -156,15 +154,21 @@ window.live ??= (() => {
           cell.style.fill = `rgb(${colours.slice(4 * k, 4 * k + 3).join()})`;
         });
       } else {
-        part.querySelectorAll('text').forEach((text, k) => {
-          text.textContent = value.text.split('\n')[k];
-          if (value.fill) text.style.fill = value.fill;
-        });
+        const text = part.querySelector('text');
+        text.textContent = value.text;
+        if (value.fill) text.style.fill = value.fill;
         if (value.x === undefined) return;
         const [x, y] = this.frame.texts[name], [ox, otx, oy, oty] = this.frame.axes[place].unit;
         const move = [sx * value.x + tx - ox * x - otx, sy * value.y + ty - oy * y - oty];
         part.setAttribute('transform', `translate(${move})`);
       }
+    }
+
+    // Axes without ticks take other limits: all that comes later lies in their new units.
+    limit(place, [x0, x1, y0, y1]) {
+      const [left, top, right, bottom] = this.frame.axes[place].box;
+      const sx = (right - left) / (x1 - x0), sy = (top - bottom) / (y1 - y0);
+      this.units[place] = [sx, left - sx * x0, sy, bottom - sy * y0];
     }
 
     // Numbers in the colours of a map, rounded as matplotlib does.
@@ -187,62 +191,28 @@ window.live ??= (() => {
       return canvas.toDataURL();
     }
 
-    // New limits of an axes: its units, its ticks and their labels.
-    limit(name, value) {
-      const axes = this.axes[name.slice(1)], [left, top, right, bottom] = axes.box;
-      const [x0, x1, y0, y1] = value.limits, k = 'xy'.indexOf(value.ticks);
-      const sx = (right - left) / (x1 - x0), sy = (top - bottom) / (y1 - y0);
-      axes.unit = [sx, left - sx * x0, sy, bottom - sy * y0];
-      const [places, texts] = ticks(k ? [y0, y1] : [x0, x1], axes.room[k]);
-      value[value.ticks] = texts;
-      const group = this.parts[`${name}.${value.ticks}`];
-      const old = [...group.children].filter(child => !child.dataset.part), [model] = old;
-      // Its line of the grid says where the first tick was; its text may stand below.
-      const line = model.querySelector('path:not(defs *)')?.getAttribute('d').match(/[-\d.]+/g);
-      const from = model.dataset.from
-        ??= line?.[k] ?? model.querySelector('text').getAttribute(value.ticks);
-      group.prepend(...places.map((tick, n) => {
-        const copy = model.cloneNode(true);
-        const by = axes.unit[2 * k] * tick + axes.unit[2 * k + 1] - from;
-        copy.setAttribute('transform', `translate(${k ? [0, by] : [by, 0]})`);
-        copy.querySelector('text').textContent = texts[n];
-        return copy;
-      }));
-      old.forEach(child => child.remove());
-    }
-
     // The axes under the pointer stay those of its whole way.
-    point(event) {
+    pointer(event) {
       const {x, y} = new DOMPoint(event.clientX, event.clientY)
         .matrixTransform(this.box.querySelector('svg').getScreenCTM().inverse());
       if (event.type === 'pointerdown') {
         if (event.pointerType === 'mouse') event.preventDefault();  // select no text
-        this.grip = null;
-        this.held = this.axes.findIndex(({box: [left, top, right, bottom]}) =>
+        this.held = this.frame.axes.findIndex(({box: [left, top, right, bottom]}) =>
           left <= x && x <= right && top <= y && y <= bottom);
       }
       if (!(this.held >= 0)) return;
-      const [sx, tx, sy, ty] = this.axes[this.held].unit;
-      const wanted = this.formula.point(this.held, (x - tx) / sx, (y - ty) / sy, this);
-      const places = Object.entries(wanted).map(([name, value]) => [
-        name, nearest(this.page.controls.find(c => c.name === name).values, value)]);
-      if (places.length) this.go(Object.fromEntries(places));
+      const [sx, tx, sy, ty] = this.units[this.held];
+      const places = this.pointedAt(this.held, (x - tx) / sx, (y - ty) / sy);
+      if (Object.keys(places).length) this.go(places);
+    }
+
+    // The places that controls take when the picture is pointed at.
+    pointedAt(axes, x, y) {
+      const wanted = this.formula.point(axes, x, y, this);
+      return Object.fromEntries(Object.entries(wanted).map(([name, value]) => [
+        name, nearest(this.page.controls.find(c => c.name === name).values, value)]));
     }
   }
-
-  // Places and labels of ticks, as matplotlib's AutoLocator chooses them.
-  const ticks = ([low, high], room) => {
-    const raw = (high - low) / Math.min(9, Math.max(1, room)), slack = 1e-9 * (high - low);
-    const step = [1, 2, 2.5, 5, 10].map(s => s * 10 ** Math.floor(Math.log10(raw)))
-      .find(s => s >= raw * (1 - 1e-9));
-    const places = [];
-    for (let k = Math.ceil((low - slack) / step); k * step <= high + slack; k++) {
-      places.push(k * step);
-    }
-    const digits = [...Array(9).keys()].find(
-      d => places.every(p => Math.abs(p - p.toFixed(d)) < 1e-3 * step));
-    return [places, places.map(p => (p + 0).toFixed(digits).replace('-', '−'))];
-  };
 
   // The data of a picture are asked for when it comes near to what the reader sees.
   const watch = new IntersectionObserver(entries => {
