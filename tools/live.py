@@ -24,6 +24,7 @@ import jinja2
 from tools import command_line
 from tools.cells import code_cells
 from tools.paths import BUILD, ROOT, notebooks
+from tools.pytest_plugin import NEEDS_WEIGHTS, missing_weights
 from tools.warm import PRELOADED
 
 if TYPE_CHECKING:  # loads torch
@@ -136,11 +137,19 @@ def build_one(name: str) -> None:
 
 
 def build(names: list[str], processes: int) -> None:
-    """Draw all that is missing, each notebook in a process of its own."""
+    """Draw all that is missing, each notebook in a process of its own.
+
+    A notebook without its weights (`make weights`) is left out.
+    """
     context = get_context("forkserver" if sys.platform == "linux" else "spawn")
     if sys.platform == "linux":
         context.set_forkserver_preload(PRELOADED)
-    missing = [n for n in names if not all(map(is_drawn, pictures(n).values()))]
+    missing = [
+        name
+        for name in names
+        if not all(map(is_drawn, pictures(name).values()))
+        and not (name in NEEDS_WEIGHTS and missing_weights())
+    ]
     with ProcessPoolExecutor(processes, context, max_tasks_per_child=1) as pool:
         for _ in pool.map(build_one, missing):
             pass

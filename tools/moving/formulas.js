@@ -1,6 +1,6 @@
-// The formulas of the pictures that are no frames. `answer` returns the parts of the figure that
-// depend on the state, as `parts` of tools/live.py reads them from the figure that Python draws;
-// `point` turns a place in the figure into a state, `table` writes the arithmetic below it.
+// The formulas of the pictures that are no frames. `answer` says what depends on the state: parts of
+// the figure by the names of tools/draw.py. `point` is that of the notebook, `table` writes the
+// arithmetic below the picture.
 const {formulas} = live;
 const range = n => [...Array(n).keys()];
 const sum = values => values.reduce((a, b) => a + b, 0);
@@ -17,6 +17,8 @@ const softmax = scores => {
   const powers = scores.map(s => Math.exp(s - most(scores))), total = sum(powers);
   return powers.map(p => p / total);
 };
+// Row and column, in the first `count` axes.
+const cellIn = count => (place, x, y) => place < count ? {row: y, column: x} : {};
 const whole = (value, last) => Math.min(Math.max(Math.round(value), 0), last);
 
 // --- 01: a box against the truth ---
@@ -26,22 +28,21 @@ formulas['01_tasks-draw_verdict'] = {
     const [x0, y0, x1, y1] = truth, [x, y] = [(x0 + x1) / 2 + dx, (y0 + y1) / 2 + dy];
     const [w, h] = [size * (x1 - x0) / 2, size * (y1 - y0) / 2];
     const box = [x - w, y - h, x + w, y + h];
-    const low = k => Math.min(box[k], truth[k]), high = k => Math.max(box[k], truth[k]);
-    const both = area([high(0), high(1), low(2), low(3)]);
-    const either = area(box) + area(truth) - both;
-    const around = area([low(0), low(1), high(2), high(3)]);
-    const iou = both / either, giou = iou - (around - either) / around;
+    const [low, high] = [Math.min, Math.max].map(of => box.map((b, k) => of(b, truth[k])));
+    const both = area([high[0], high[1], low[2], low[3]]);
+    const around = area([low[0], low[1], high[2], high[3]]);
+    const either = area(box) + area(truth) - both, iou = both / either;
     return {
       'a0.patch2': {box}, 'a0.patch3': {box},
       'a0.text1': {text: 'ответ', x: box[0] + 2, y: box[3] + 2},
       'a0.text2': {text: `порог ${fixed(threshold, 2)}: `
         + (iou >= threshold ? 'верно ✔' : 'неверно ✘')},
-      'a0.title': {text: `IoU = ${fixed(iou, 2)}, GIoU = ${fixed(giou, 2)}`},
+      'a0.title': {text: `IoU = ${fixed(iou, 2)}, GIoU = `
+        + fixed(iou - (around - either) / around, 2)},
     };
   },
-  point(place, x, y, {page: {data: {box: [x0, y0, x1, y1]}}}) {
-    return {dx: x - (x0 + x1) / 2, dy: y - (y0 + y1) / 2};
-  },
+  point: (place, x, y, {page: {data: {box: [x0, y0, x1, y1]}}}) =>
+    ({dx: x - (x0 + x1) / 2, dy: y - (y0 + y1) / 2}),
 };
 
 // --- 03: what the branches of Inception cost, module 3a ---
@@ -63,19 +64,24 @@ formulas['03_googlenet-draw_costs'] = {
 };
 
 // --- 08: attention of words and of patches ---
-const lookOf = ({word, T}, {Q, K, V}, words) => {
-  const i = words.indexOf(word);
-  const scores = words.map((_, j) => dot(row(Q, i), row(K, j)) / Math.SQRT2);
+const attend = (query, keys, values, T = 1) => {
+  const scores = keys.map(key => dot(query, key) / Math.sqrt(query.length));
   const weights = softmax(scores.map(s => s / T));
-  return {i, scores, weights, result: range(2).map(k => dot(weights, words.map(
-    (_, j) => row(V, j)[k])))};
+  return {scores, weights, result: query.map((_, c) => dot(weights, values.map(v => v[c])))};
+};
+const tableOf = (head, {scores, weights}, shown, last) => [head,
+  ['оценка s = q·k/√d', ...shown.map(j => russian(scores[j]))],
+  ['вес a = softmax(s)', ...shown.map(j => russian(weights[j]))], ...last];
+const lookOf = ({word, T}, data, words) => {
+  const [q, keys, values] = ['Q', 'K', 'V'].map(name => words.map((_, j) => row(data[name], j)));
+  return {...attend(q[words.indexOf(word)], keys, values, T), values};
 };
 formulas['08_self_attention-look'] = {
   answer(state, data, {page}) {
-    const {i, weights} = lookOf(state, data, page.controls[0].values);
+    const words = page.controls[0].values, i = words.indexOf(state.word);
     const parts = {'a0.title': {text: `«${state.word}», T = ${russian(state.T)}`}};
     const arc = range(40).map(k => k / 39 * Math.PI);
-    weights.forEach((a, j) => {
+    lookOf(state, data, words).weights.forEach((a, j) => {
       const [middle, half] = [(i + j) / 2, Math.abs(i - j) / 2];
       parts[`a0.line${j}`] = {x: arc.map(t => middle + half * Math.cos(t)),
         y: arc.map(t => 0.35 + 0.28 * half * Math.sin(t)), width: 0.5 + 9 * a};
@@ -86,37 +92,30 @@ formulas['08_self_attention-look'] = {
   },
   point: (place, x, y, {page}) => ({word: page.controls[0].values[whole(x, 5)]}),
   table(state, data, {page}) {
-    const words = page.controls[0].values;
-    const {scores, weights, result} = lookOf(state, data, words);
+    const words = page.controls[0].values, found = lookOf(state, data, words);
     const pair = v => `(${v.map(russian).join('; ')})`;
-    return [
-      ['', ...words],
-      ['оценка s = q·k/√2', ...scores.map(russian)],
-      ['вес a = softmax(s/T)', ...weights.map(russian)],
-      ['значение v', ...words.map((_, j) => pair(row(data.V, j)))],
-      [`результат Σ a·v = ${pair(result)}`],
-    ];
+    const rows = tableOf(['', ...words], found, range(words.length),
+      [['значение v', ...found.values.map(pair)], [`результат Σ a·v = ${pair(found.result)}`]]);
+    rows[2][0] = 'вес a = softmax(s/T)';
+    return rows;
   },
 };
 const patchLook = ({street, layer, head, query}, data) => {
   const [q, k, v] = ['q', 'k', 'v'].map(name => data[`${name} ${street} ${layer}`]);
   const [heads, count, width] = q.shape;
-  const used = head === 'среднее' ? range(heads) : [head - 1];
-  const scores = used.map(h => range(count).map(j => dot(
-    row(q, h * count + query, width), row(k, h * count + j, width)) / Math.sqrt(width)));
-  const weights = scores.map(softmax);
-  const mean = rows => range(count).map(j => sum(rows.map(r => r[j])) / rows.length);
-  const result = used.flatMap((h, n) => range(width).map(
-    c => sum(weights[n].map((a, j) => a * v[(h * count + j) * width + c]))));
-  return {scores: mean(scores), weights: mean(weights), result};
+  const looks = (head === 'среднее' ? range(heads) : [head - 1]).map(h => {
+    const rows = matrix => range(count).map(j => row(matrix, h * count + j, width));
+    return attend(row(q, h * count + query, width), rows(k), rows(v));
+  });
+  const mean = name => range(count).map(j => sum(looks.map(l => l[name][j])) / looks.length);
+  return {scores: mean('scores'), weights: mean('weights'), result: looks.flatMap(l => l.result)};
 };
 formulas['08_self_attention-patch_look'] = {
   answer(state, data) {
-    const {weights} = patchLook(state, data);
-    const [i, j] = [Math.floor((state.query - 1) / 6), (state.query - 1) % 6];
-    const box = [8 * j - 0.5, 8 * i - 0.5, 8 * j + 7.5, 8 * i + 7.5];
+    const {weights} = patchLook(state, data), {query} = state;
+    const [i, j] = [8 * Math.floor((query - 1) / 6) - 0.5, 8 * ((query - 1) % 6) - 0.5];
     return {
-      'a0.patch0': state.query ? {box} : null,
+      'a0.patch0': query ? {box: [j, i, j + 8, i + 8]} : null,
       'a1.image1': {values: range(36).map(() => 1), shape: [6, 6], range: [0, 1.3],
         map: 'Reds', alpha: weights.slice(1).map(a => Math.min(a / 0.4, 1))},
     };
@@ -124,14 +123,10 @@ formulas['08_self_attention-patch_look'] = {
   point: (place, x, y) => ({query: 1 + 6 * whole((y - 3.5) / 8, 5) + whole((x - 3.5) / 8, 5)}),
   // Those that it looks at most; 0 is the class token.
   table(state, data) {
-    const {scores, weights, result} = patchLook(state, data);
-    const first = range(37).sort((a, b) => weights[b] - weights[a]).slice(0, 6);
-    return [
-      ['на кого', ...first.map(j => j ? `патч ${j}` : 'класс')],
-      ['оценка s = q·k/√d', ...first.map(j => russian(scores[j]))],
-      ['вес a = softmax(s)', ...first.map(j => russian(weights[j]))],
-      [`результат Σ a·v, длина ${russian(Math.sqrt(dot(result, result)))}`],
-    ];
+    const found = patchLook(state, data), {weights, result} = found;
+    const most = range(37).sort((a, b) => weights[b] - weights[a]).slice(0, 6);
+    return tableOf(['на кого', ...most.map(j => j ? `патч ${j}` : 'класс')], found, most,
+      [[`результат Σ a·v, длина ${russian(Math.sqrt(dot(result, result)))}`]]);
   },
 };
 
@@ -160,7 +155,7 @@ formulas['09_swin-draw_four'] = {
     });
     return parts;
   },
-  point: (place, x, y) => ({row: y, column: x}),
+  point: cellIn(4),
 };
 
 // --- 10: positional encoding ---
@@ -192,7 +187,7 @@ formulas['10_positional_encoding-draw_similarity'] = {
       'a0.line0': {x: [j], y: [i]},
     };
   },
-  point: (place, x, y) => place ? {} : {row: y, column: x},
+  point: cellIn(1),
 };
 
 // --- 11: convolutions. (C, S, S) maps -> (F, S, S), kernels 5×5, zeros around ---
@@ -239,15 +234,11 @@ const annotated = (place, values, title, map, picture, parts) => {
       y: Math.floor(k / 5) + 0.5, fill: light > 0.408 ? '#262626' : '#ffffff'};
   });
 };
-let known = {};  // what the second layer sees of a digit
 formulas['11_mnist_activations-draw_pixel'] = {
   answer(state, data, picture) {
     const {number, layer} = state, second = layer === 'conv2d_2';
     const digit = Float64Array.from(row(data.digits, number, 784), v => v / 255);
-    if (second && known.number !== number) {
-      known = {number, x: pool(firstLayer(digit, data), 28)};
-    }
-    const [x, side] = second ? [known.x, 14] : [digit, 28];
+    const [x, side] = second ? [pool(firstLayer(digit, data), 28), 14] : [digit, 28];
     const weight = data[`${layer} weight`], [filters, channels] = weight.shape;
     const f = state.channel % filters, bias = data[`${layer} bias`][f];
     const [i, j] = [state.row, state.column].map(n => Math.floor(n * side / 28));
@@ -288,7 +279,7 @@ formulas['11_mnist_activations-draw_pixel'] = {
     }
     return parts;
   },
-  point: (place, x, y) => place > 1 ? {} : {row: y, column: x},
+  point: cellIn(2),
 };
 
 // --- 11: a digit drawn by the reader, in the form of MNIST as like_mnist makes it ---
@@ -370,5 +361,5 @@ formulas['12_real_transformer-alike'] = {
         k => data[photo][at(Math.min(k, query), Math.max(k, query))] / 255)},
     };
   },
-  point: (place, x, y) => place > 1 ? {} : {row: y, column: x},
+  point: cellIn(2),
 };

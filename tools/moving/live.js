@@ -56,8 +56,8 @@ window.live ??= (() => {
         Array.isArray(this.places[name]) ? this.places[name] : values[this.places[name]]]));
     }
 
-    key(places = this.places) {
-      return this.page.figures.map(name => places[name]).join('-') || '0';
+    key() {
+      return this.page.figures.map(name => this.places[name]).join('-') || '0';
     }
 
     // Show other places of some controls; returns what the picture then consists of.
@@ -82,15 +82,10 @@ window.live ??= (() => {
 
     async show() {
       const image = this.box.querySelector('img');
-      const file = places => `${FOLDER}${this.id}/${this.key(places)}.webp`;
-      image.src = file(this.places);
+      image.src = `${FOLDER}${this.id}/${this.key()}.webp`;
       this.said = this.page.drawn[this.key()];
       image.alt = `${this.page.title}: ${this.said}`;
       await image.decode().catch(() => {});  // another one was asked for meanwhile
-      // A step in any direction is ready before it is asked for.
-      this.near = this.page.controls.flatMap(({name, values}) => [-1, 1]
-        .map(step => this.places[name] + step).filter(place => place in values)
-        .map(place => Object.assign(new Image(), {src: file({...this.places, [name]: place})})));
       return {};
     }
 
@@ -117,13 +112,9 @@ window.live ??= (() => {
     // Rows of a table below the picture; a row of one cell is a sum.
     write(rows) {
       this.table ??= this.box.insertAdjacentElement('afterend', document.createElement('table'));
-      this.table.replaceChildren(...rows.map(cells => {
-        const row = document.createElement('tr');
-        row.append(...cells.map((textContent, k) => Object.assign(
-          document.createElement(k ? 'td' : 'th'), {textContent})));
-        if (cells.length === 1) row.firstChild.colSpan = rows[0].length;
-        return row;
-      }));
+      this.table.innerHTML = rows.map(([first, ...others]) => others.length
+        ? `<tr><th scope="row">${first}</th><td>${others.join('</td><td>')}</td></tr>`
+        : `<tr><th colspan="${rows[0].length}">${first}</th></tr>`).join('');
     }
 
     // What a part of the figure is like, in the units of its axes.
