@@ -252,13 +252,13 @@ def svg(figure: Figure, picture: str) -> Values:
         axes.append({"unit": unit(ax.transData, height), "box": box})
     lines = {part: artist for part, artist in named.items() if ".line" in part}
     texts = {part: artist for part, artist in named.items() if ".text" in part}
-    mapped = [a.get_cmap().name for p, a in named.items() if is_mapped(a)]
+    maps = [a.get_cmap().name for a in named.values() if is_mapped(a)]
     return {
         "svg": re.sub(r"\s*\n\s*", " ", text),
         "axes": axes,
         "units": {p: unit(line.get_transform(), height) for p, line in lines.items()},
         "texts": {part: place(text) for part, text in texts.items()},
-        "maps": mapped,
+        "maps": [name for name in maps if name in mpl.colormaps],  # not a contour's own
     }
 
 

@@ -22,21 +22,30 @@ from urllib.request import url2pathname
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from PIL import Image
-from playwright.sync_api import Page
+from playwright.sync_api import BrowserContext, Page
 from skimage.metrics import structural_similarity
 
 from lecture_utils.figures import pixels
-from tools import draw, live
+from tests.browser import test_slides
+from tools import draw, live, slides
 from tools.cells import code_cells
 from tools.definitions import definitions
+from tools.paths import notebooks
 from tools.pytest_plugin import NEEDS_WEIGHTS, missing_weights
 from tools.ways import WAYS, in_steps
 
-ALL = live.every_picture()
+NOTEBOOKS = {
+    path.stem: path
+    for path in notebooks()
+    if live.pictures(path.stem)
+    and not (path.stem in NEEDS_WEIGHTS and missing_weights())
+}
+ALL = [picture for name in NOTEBOOKS for picture in live.pictures(name).values()]
 NO_NETWORK = (
     "03_googlenet-draw_costs",
     "05_fpn_unet-draw_checkerboard",
@@ -128,14 +137,20 @@ class Sampler:
         self.folder, self.count = folder, count
 
     def __call__(self, scene: draw.Scene) -> None:
+        if not scene.picture.endswith("draw_own"):
+            self.sample(scene)
+            return
+        weight = scene.names["net"].dense_1.weight.data
+        exact, (rounded, step) = weight.clone(), in_steps(weight)
+        weight.copy_(rounded * step)  # as the page has them
+        self.sample(scene)
+        weight.copy_(exact)
+
+    def sample(self, scene: draw.Scene) -> None:
         rng, made = random.Random(0), []
         is_frames = WAYS[scene.picture].figures is None
-        if scene.picture.endswith("draw_own"):  # the page has the rounded weights
-            weight = scene.names["net"].dense_1.weight.data
-            rounded, step = in_steps(weight)
-            weight.copy_(rounded * step)
         target = self.folder / "samples" / scene.picture
-        target.mkdir(parents=True)
+        target.mkdir(parents=True, exist_ok=True)
         sizes = [range(len(c["values"])) for c in scene.controls]
         settings = [[rng.choice(size) for size in sizes] for _ in range(self.count)]
         if is_frames and math.prod(map(len, sizes)) <= self.count:
@@ -254,10 +269,7 @@ def test_a_picture_moves_as_python_draws_it(picture: str, page: Page, no_network
 def test_every_picture_moves_as_python_draws_it(
     picture: str, page: Page, after_run: Callable[[str], Path]
 ):
-    name = picture.partition("-")[0]
-    if name in NEEDS_WEIGHTS and missing_weights():
-        pytest.skip(f"no {missing_weights()}: make weights")
-    compare(picture, page, after_run(name))
+    compare(picture, page, after_run(picture.partition("-")[0]))
 
 
 # --- the comparison -------------------------------------------------------------------
@@ -386,11 +398,51 @@ def alike(a: np.ndarray, b: np.ndarray) -> float:
     )
 
 
+# --- the pages that they are in -------------------------------------------------------
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_slides_on_which_pictures_move_can_be_shown(
+    name: str, after_run: Callable[[str], Path], context: BrowserContext
+):
+    deck = after_run(name) / "slides"
+    slides.build([NOTEBOOKS[name]], deck)
+    assert "live-picture" in (deck / f"{name}.html").read_text("utf-8")
+    assert not test_slides.faults(context, deck / f"{name}.html")
+
+
+@pytest.fixture(scope="module")
+def whole_site(
+    after_run: Callable[[str], Path], request: pytest.FixtureRequest
+) -> Path:
+    for name in NOTEBOOKS:
+        after_run(name)
+    return request.getfixturevalue("built_site").folder
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("width", [390, 1366])
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_pages_on_which_pictures_move_can_be_read(
+    name: str, width: int, whole_site: Path, page: Page
+):
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto((whole_site / f"{name}.html").as_uri())
+    for figure in page.query_selector_all("figure.live"):
+        figure.scroll_into_view_if_needed()
+        page.wait_for_function("figure => figure.live", arg=figure)
+        figure.evaluate("figure => figure.live.ready")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    found = Axe().run(page, context="figure.live")
+    assert [v["id"] for v in found.response["violations"]] == []
+
+
 # --- what pages may weigh -------------------------------------------------------------
 
 
 def test_every_live_picture_has_a_way():
-    assert [*WAYS] == ALL
+    assert [*WAYS] == live.every_picture()
 
 
 def test_the_script_is_small():

@@ -249,16 +249,16 @@ formulas['11_mnist_activations-draw_pixel'] = {
     const kernels = range(channels).map(c => row(weight, f * channels + c, 25));
     const sums = patches.map((patch, c) => dot(patch, kernels[c]));
     const best = sums.reduce((b, v, c) => Math.abs(v) > Math.abs(sums[b]) ? c : b, 0);
-    const s = 28 / side, box = [j * s, i * s, (j + 1) * s, (i + 1) * s].map(v => v - 0.5);
+    const box = k => [j - k, i - k, j + k + 1, i + k + 1].map(n => n * 28 / side - 0.5);
     const total = sum(sums), z = total + bias;
     const parts = {
       'a0.image0': image(digit, 28, 'gray_r'),
       'a0.title': {text: `цифра ${data.labels[number]}`},
-      'a0.patch0': {box},
+      'a0.patch0': {box: box(2)},
       'a1.image0': image(
         relu(conv(x, side, weight, data[`${layer} bias`], [f])), side, 'cividis'),
       'a1.title': {text: `${layer}, канал ${f}`},
-      'a1.patch0': {box},
+      'a1.patch0': {box: box(0)},
       title: {text: (`сумма ${fixed(total, 3)}, смещение ${fixed(bias, 3)}: z = ${fixed(z, 3)}`
         + `, после ReLU ${fixed(Math.max(z, 0), 3)}`).replaceAll('-', '−')},
     };
