@@ -9,10 +9,10 @@ import io
 import itertools
 import json
 import re
+import shutil
 from collections.abc import Callable, Collection, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
@@ -27,6 +27,7 @@ from PIL import Image
 import lecture_utils
 from lecture_utils.controls import DigitPad, PhotoPicker
 from lecture_utils.figures import pixels
+from tools import live
 from tools.cells import code_cells
 from tools.ways import WAYS
 
@@ -50,8 +51,11 @@ class Scene:
     controls: list[Values]
     names: Values
 
-    def start(self) -> Values:
-        return {c["name"]: c["values"][c["start"]] for c in self.controls}
+
+def draw_missing(name: str) -> None:
+    """Draw the pictures of a notebook that are not drawn from its present code."""
+    missing = [p for p in live.pictures(name).values() if not live.is_drawn(p)]
+    perform(name, missing, store)
 
 
 def perform(name: str, wanted: Collection[str], visit: Callable[[Scene], None]) -> None:
@@ -79,13 +83,13 @@ def instead_of_live(
 ) -> Callable[..., None]:
     """What stands in for `lecture_utils.live` while a notebook runs."""
 
-    def live(draw: Any, title: str, point: Any = None, **controls: Any) -> None:
+    def stand_in(draw: Any, title: str, point: Any = None, **controls: Any) -> None:
         picture = f"{notebook}-{draw.__name__}"
         keep = WAYS[picture].keep
         made = [control(n, widget, keep.get(n)) for n, widget in controls.items()]
         visit(Scene(picture, title, draw, point, made, names))
 
-    return live
+    return stand_in
 
 
 def control(name: str, widget: Any, kept: Collection[Any] | None) -> Values:
@@ -124,15 +128,16 @@ def control(name: str, widget: Any, kept: Collection[Any] | None) -> Values:
 # --- frames and figures ---------------------------------------------------------------
 
 
-def draw(scene: Scene, folder: Path) -> None:
-    """Write page.json, and beside it the frames, into ``folder``."""
+def store(scene: Scene) -> None:
+    """Write page.json, and beside it the frames, into the folder of the picture."""
+    folder = live.OUT / scene.picture
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     way, names = WAYS[scene.picture], [c["name"] for c in scene.controls]
     drawn_for = names if way.figures is None else way.figures
-    at_rest = scene.start() | dict(way.rest)
+    start = {c["name"]: c["start"] for c in scene.controls} | dict(way.rest)
     grid = [
-        range(len(c["values"]))
-        if c["name"] in drawn_for
-        else [c["values"].index(at_rest[c["name"]])]
+        range(len(c["values"])) if c["name"] in drawn_for else [start[c["name"]]]
         for c in scene.controls
     ]
     drawn, size = {}, []
@@ -165,6 +170,8 @@ def draw(scene: Scene, folder: Path) -> None:
         page["data"] = {k: encoded(v) for k, v in way.arrays(scene.names).items()}
     text = json.dumps(page, ensure_ascii=False, separators=(",", ":"))
     (folder / "page.json").write_text(text, encoding="utf-8")
+    mark = live.content(scene.picture.partition("-")[0])[scene.picture]
+    (folder / "content.txt").write_text(mark, encoding="utf-8")
 
 
 def webp(image: Image.Image) -> bytes:

@@ -17,7 +17,6 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import jinja2
 
@@ -26,9 +25,6 @@ from tools.cells import code_cells
 from tools.paths import BUILD, ROOT, notebooks
 from tools.pytest_plugin import NEEDS_WEIGHTS, missing_weights
 from tools.warm import PRELOADED
-
-if TYPE_CHECKING:  # loads torch
-    from tools import draw
 
 OUT = BUILD / "live"
 PAGE = ROOT / "tools/moving"  # what every page with such pictures needs
@@ -118,29 +114,13 @@ def copy_to(folder: Path, names: Iterable[str]) -> None:
                 shutil.copyfile(frame, target / picture / frame.name)
 
 
-def store(scene: "draw.Scene") -> None:
-    from tools import draw
-
-    folder = OUT / scene.picture
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    draw.draw(scene, folder)
-    mark = content(scene.picture.partition("-")[0])[scene.picture]
-    (folder / "content.txt").write_text(mark, encoding="utf-8")
-
-
-def build_one(name: str) -> None:
-    from tools import draw
-
-    missing = [p for p in pictures(name).values() if not is_drawn(p)]
-    draw.perform(name, missing, store)
-
-
 def build(names: list[str], processes: int) -> None:
     """Draw all that is missing, each notebook in a process of its own.
 
     A notebook without its weights (`make weights`) is left out.
     """
+    from tools import draw  # loads torch
+
     context = get_context("forkserver" if sys.platform == "linux" else "spawn")
     if sys.platform == "linux":
         context.set_forkserver_preload(PRELOADED)
@@ -151,7 +131,7 @@ def build(names: list[str], processes: int) -> None:
         and not (name in NEEDS_WEIGHTS and missing_weights())
     ]
     with ProcessPoolExecutor(processes, context, max_tasks_per_child=1) as pool:
-        for _ in pool.map(build_one, missing):
+        for _ in pool.map(draw.draw_missing, missing):
             pass
 
 

@@ -22,7 +22,7 @@ class Way:
         keep: control -> the values that a page has, beside the first; else all.
         figures: a formula moves the picture (tools/moving/formulas.js); the controls
             that still need a figure for each value.
-        rest: control -> the value with which the figures of a formula are drawn.
+        rest: control -> the place of the value with which these figures are drawn.
         arrays: what the formula takes, from the names of the notebook.
         tolerance: how far its numbers may be from Python's; more than rounding only
             where arrays are shipped in 256 steps.

@@ -218,7 +218,7 @@ def no_network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setattr(live, "OUT", out)
         for picture in NO_NETWORK:
             name, _, _ = picture.partition("-")
-            visit_from_definitions(name, picture, [live.store, Sampler(site, 10)])
+            visit_from_definitions(name, picture, [draw.store, Sampler(site, 10)])
         live.copy_to(site, sorted({p.partition("-")[0] for p in NO_NETWORK}))
         yield site
 
@@ -253,7 +253,7 @@ def run_notebook(name: str, site: Path) -> None:
 
     def visit(scene: draw.Scene) -> None:
         if not live.is_drawn(scene.picture):
-            live.store(scene)
+            draw.store(scene)
         sample(scene)
 
     draw.perform(name, live.pictures(name).values(), visit)
