@@ -42,7 +42,7 @@ unexport $(filter-out PYTHONUTF8,$(filter PYTHON%,$(.VARIABLES)))
 $(shell grep -qxF '$(CURDIR)' $(READY) 2>/dev/null && $(BIN)/python -Ic '' 2>/dev/null \
 	|| rm -f $(READY))
 
-.PHONY: help lab test weights wheels seeds run edit slides pdf site book student grade stability bench lock clean
+.PHONY: help lab test weights wheels seeds run edit live compare slides pdf site book student grade stability bench lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*  ## /  make \1	/p' Makefile
@@ -76,6 +76,12 @@ run: $(READY)  ## take in text from .edit/, execute the notebooks, store them
 
 edit: $(READY)  ## write the notebooks as text into .edit/
 	$(BIN)/python -m tools.notebooks edit $(NB)
+
+live: $(READY)  ## draw what moves in pages without a kernel: build/live/, 20 minutes
+	$(BIN)/python -m tools.live $(NB)
+
+compare: $(READY)  ## compare all that moves with what the notebooks draw
+	$(BIN)/python -m pytest -rP -m live tests/browser/test_live.py
 
 slides: $(READY)  ## export the notebooks as offline slides into build/slides/
 	$(BIN)/python -m tools.slides $(NB)

@@ -23,6 +23,8 @@ from numpy.typing import ArrayLike
 from PIL import Image
 from torch import Tensor
 
+from lecture_utils.controls import PointedPicture, nearest
+
 # Pixels per inch of the stored PNG and of its place on the page: sharp on dense
 # screens and on projectors, at most 1180 px wide on a slide.
 _STORED_DPI, _SHOWN_DPI = 150, 100
@@ -57,15 +59,27 @@ def show(figure: Figure, alt: str, *, colours: int | None = None) -> None:
     )
 
 
-def live(draw: Callable[..., Figure], title: str, **controls: Any) -> None:
+def live(
+    draw: Callable[..., Figure],
+    title: str,
+    point: Callable[[int, float, float], dict[str, Any]] | None = None,
+    **controls: Any,
+) -> None:
     """Display ipywidgets and a picture that ``draw(**values)`` redraws at every move.
 
     ``title`` stands in for the controls where widgets cannot be shown. A slider
     redraws when it is let go: a picture takes longer than the hand. When ``draw`` fails
     after a move, the box says so.
+
+    With ``point`` the reader points at the picture: ``point(ax, x, y)`` turns the
+    number of the axes and a place in their data units into values of some controls.
+    Those take the nearest value that they have, and are then left to the keyboard.
     """
     message = widgets.HTML()
-    picture = widgets.Image(format="png", layout={"max_width": "100%"})
+    picture: Any = PointedPicture() if point else widgets.Image(format="png")
+    picture.layout.max_width = "100%"
+    shown: list[Figure] = []
+    held: list[str] = []  # controls that move together: one redraw
 
     def values() -> dict[str, Any]:
         return {name: control.value for name, control in controls.items()}
@@ -74,10 +88,13 @@ def live(draw: Callable[..., Figure], title: str, **controls: Any) -> None:
         with _half_drawn_closed():
             figure = draw(**values())
             picture.value = _png(figure)
-        width, _ = figure.get_size_inches()
-        picture.layout.width = f"{round(width * _SHOWN_DPI)}px"
+        picture.layout.width = f"{round(figure.get_figwidth() * _SHOWN_DPI)}px"
+        if point:
+            shown[:] = [figure]
 
     def moved(_: object) -> None:
+        if held:
+            return
         message.value = ""
         try:
             redraw()
@@ -86,6 +103,16 @@ def live(draw: Callable[..., Figure], title: str, **controls: Any) -> None:
             text = f"Не нарисовать при {given}: {type(error).__name__}: {error}"
             message.value = f"<b>{escape(textwrap.shorten(text, 500))}</b>"
 
+    def pointed(x: float, y: float) -> None:
+        before, place = values(), _place(shown[0], x, y)
+        wanted = point(*place) if point and place else {}
+        held.extend(wanted)
+        for name, value in wanted.items():
+            controls[name].value = nearest(controls[name], value)
+        held.clear()
+        if values() != before:
+            moved(None)
+
     for control in controls.values():
         control.style = {"description_width": "initial"}
         control.layout.width = "480px"
@@ -93,9 +120,22 @@ def live(draw: Callable[..., Figure], title: str, **controls: Any) -> None:
             control.continuous_update = False
         control.observe(moved, names="value")
     redraw()
+    if point:
+        picture.on_point(pointed)
+        for name in point(0, 0.0, 0.0):
+            controls[name].add_class("live-pointed")
     box = widgets.VBox([*controls.values(), message, picture])
     bundle = box._repr_mimebundle_()
     display({**bundle, "text/plain": f"Виджет: {title}"}, raw=True)
+
+
+def _place(figure: Figure, x: float, y: float) -> tuple[int, float, float] | None:
+    """Number of the axes and data units, from shares of the width and height."""
+    pixel = (x * figure.bbox.width, (1 - y) * figure.bbox.height)
+    for number, ax in enumerate(figure.axes):
+        if ax.bbox.contains(*pixel):
+            return number, *ax.transData.inverted().transform(pixel).tolist()
+    return None
 
 
 def gallery(
@@ -289,8 +329,11 @@ def _half_drawn_closed() -> Generator[None]:
         raise
 
 
-def _png(figure: Figure, colours: int | None = None) -> bytes:
-    """Encode a figure and close it, so that it is neither shown twice nor kept."""
+def pixels(figure: Figure) -> np.ndarray:
+    """Draw a figure as a notebook stores it, (H, W, 3) uint8, and close it.
+
+    Closed, it is neither shown twice nor kept.
+    """
     if not isinstance(figure, Figure):
         raise TypeError(
             f"нужен рисунок matplotlib (Figure), а получено {type(figure).__name__}; "
@@ -305,11 +348,14 @@ def _png(figure: Figure, colours: int | None = None) -> bytes:
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     plt.close(figure)
+    return np.asarray(canvas.buffer_rgba())[..., :3]
+
+
+def _png(figure: Figure, colours: int | None = None) -> bytes:
     # No transparency, which nothing needs, and no date and version: a tenth smaller
     # than savefig's, and the same picture gives the same bytes.
-    pixels = np.asarray(canvas.buffer_rgba())[..., :3]
     png = io.BytesIO()
-    image = Image.fromarray(pixels)
+    image = Image.fromarray(pixels(figure))
     if colours or image.getcolors(256):  # the same pixels by number: half as large
         image = image.quantize(colours or 256, dither=Image.Dither.NONE)
     image.save(png, "PNG", optimize=colours is not None)

@@ -117,6 +117,44 @@ def test_moving_a_control_redraws_the_picture(displayed):
     assert picture.value == before, "the picture depends on the value alone"
 
 
+def test_pointing_at_the_picture_moves_its_controls_together(displayed):
+    drawn = []
+
+    def draw(row, column, word):
+        drawn.append((row, column, word))
+        figure, (left, _) = plt.subplots(1, 2, figsize=(8, 4))
+        left.set(xlim=(0, 10), ylim=(10, 0))
+        return figure
+
+    controls = {
+        "row": widgets.IntSlider(3, min=0, max=9),
+        "column": widgets.FloatSlider(4, min=0, max=8, step=0.5),
+        "word": widgets.Dropdown(options=["a", "b"]),
+    }
+    live(
+        draw,
+        "клетка",
+        point=lambda ax, x, y: {} if ax else {"row": y, "column": x, "word": "b"},
+        **controls,
+    )
+    picture = slider_box(controls["row"]).children[-1]
+
+    def at(x: float, y: float) -> None:
+        """In the browser the left axes take these shares of the picture."""
+        left = (0.125 + x * 0.352, 0.12 + y * 0.77)
+        picture._handle_custom_msg({"x": left[0], "y": left[1]}, [])
+
+    at(0.62, 0.24)
+    assert drawn == [(3, 4.0, "a"), (2, 6.0, "b")], "both controls, one picture"
+    at(0.99, 0.99)  # the nearest value that there is
+    assert drawn[2:] == [(9, 8.0, "b")]
+    at(0.99, 0.99)
+    at(1.8, 0.5)  # other axes
+    at(-0.3, 0.5)  # beside the axes
+    assert len(drawn) == 3, "nothing has changed, nothing is drawn"
+    assert all("live-pointed" in c._dom_classes for c in controls.values())
+
+
 def test_what_cannot_be_drawn_is_said_at_its_place(displayed):
     def inverse(k):
         figure, ax = plt.subplots()
