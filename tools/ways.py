@@ -119,8 +119,8 @@ WAYS = {
         {"street": range(0, 200, 50), "channel": (1, 2, 4, 8, 12, 16, 24, 32)}
     ),
     "07_grad_cam-draw_cam": Way({"image": range(0, 21, 5)}),
-    "07_grad_cam-draw_answer": Way(),
-    "08_self_attention-look": Way(
+    "07_grad_cam-draw_heat": Way(),
+    "08_self_attention-draw_word": Way(
         figures=("word",),
         arrays=lambda names: {name: names[name].double().numpy() for name in "QKV"},
     ),
@@ -148,8 +148,8 @@ WAYS = {
         }
     ),
     "11_mnist_activations-draw_depth": Way(),
-    "12_real_transformer-look": Way({"layer": (1, 2, 4, 6, 8, 10, 11, 12)}),
-    "12_real_transformer-alike": Way(
-        figures=("photo",), arrays=tokens, tolerance=1 / 510 + 1e-6
+    "12_real_transformer-draw_heads": Way({"layer": (1, 2, 4, 6, 8, 10, 11, 12)}),
+    "12_real_transformer-draw_alike": Way(
+        figures=("source",), arrays=tokens, tolerance=1 / 510 + 1e-6
     ),
 }

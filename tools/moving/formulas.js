@@ -76,7 +76,7 @@ const lookOf = ({word, T}, data, words) => {
   const [q, keys, values] = ['Q', 'K', 'V'].map(name => words.map((_, j) => row(data[name], j)));
   return {...attend(q[words.indexOf(word)], keys, values, T), values};
 };
-formulas['08_self_attention-look'] = {
+formulas['08_self_attention-draw_word'] = {
   answer(state, data, {page}) {
     const words = page.controls[0].values, i = words.indexOf(state.word);
     const parts = {'a0.title': {text: `«${state.word}», T = ${russian(state.T)}`}};
@@ -350,15 +350,15 @@ formulas['11_mnist_activations-draw_own'] = {
 };
 
 // --- 12: patches that are alike; of pairs (a, b) only those with a <= b are stored ---
-formulas['12_real_transformer-alike'] = {
-  answer({photo, row: i, column: j}, data) {
+formulas['12_real_transformer-draw_alike'] = {
+  answer({source, row: i, column: j}, data) {
     const query = 24 * (i - 1) + j - 1;
     const at = (a, b) => a * 576 - a * (a - 1) / 2 + b - a;
     const cross = {x: [j], y: [i]};
     return {
       'a0.line0': cross, 'a0.line1': cross,
       'a1.image0': {shape: [24, 24], range: [0, 1], map: 'magma', values: range(576).map(
-        k => data[photo][at(Math.min(k, query), Math.max(k, query))] / 255)},
+        k => data[source][at(Math.min(k, query), Math.max(k, query))] / 255)},
     };
   },
   point: cellIn(2),
