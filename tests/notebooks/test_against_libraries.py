@@ -816,7 +816,6 @@ REFUSED = {
         "frequencies(3)": "чётное d",
         "encoding_2d(2, 2, 6)": "кратное четырём",
         "to_patches(torch.zeros(3, 10, 8), 4)": "обрежьте",
-        "relative_bias(torch.zeros(4), 3)": "нечётное",
         "ShiftedEncoding(4, 3)(torch.zeros(1, 4, 4))": "увеличьте max_len",
         "PositionalEncoding(4, 8)(torch.zeros(1, 5, 4), start=7)": "увеличьте max_len",
         "PositionalEncoding(4, 8)(torch.zeros(1, 5, 6))": "таблица позиций 8×4",
