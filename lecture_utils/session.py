@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from importlib.resources import files
+from types import FrameType
 
 # Hub libraries read these at import: nothing is fetched unless the reader asks.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -183,12 +184,13 @@ def claim(text: str, condition: object) -> None:
             "сведите их к одному: .all() или .any()"
         ) from error
     if not holds:
-        measured = "; ".join(_operands(sys._getframe(1)))
+        pairs = operands(sys._getframe(1))
+        measured = "; ".join(f"{source} = {value!r}" for source, value in pairs)
         raise AssertionError(f"✘ {text}. Измерено: {measured or condition!r}")
     print(f"✔ {text}")
 
 
-def _operands(frame) -> Iterator[str]:
+def operands(frame: FrameType) -> Iterator[tuple[str, object]]:
     """Source and value of each operand compared in the call that ``frame`` runs."""
     call = executing.Source.executing(frame).node
     if not isinstance(call, ast.Call) or len(call.args) < 2:
@@ -204,4 +206,4 @@ def _operands(frame) -> Iterator[str]:
                 value = eval(source, frame.f_globals, frame.f_locals)
             except Exception:  # a name local to a comprehension has no value here
                 continue
-            yield f"{source} = {value!r}"
+            yield source, value

@@ -7,7 +7,6 @@ Addresses do not change when a neighbour does: ``s4-3`` a section, ``exercise-04
 import ast
 import base64
 import html
-import importlib.util
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from functools import cache
 import snowballstemmer
 from nbformat import NotebookNode
 
+from tools import live
 from tools.cells import WIDGET_VIEW, slide_type, tags
 from tools.notebooks import START
 
@@ -201,13 +201,6 @@ def figure(output: NotebookNode, file: str, name: str, number: str, kind: str) -
         f'width="{shape["width"]}" height="{shape["height"]}"></a>'
         f'<figcaption><a href="#{name}">Рис. {number}</a></figcaption></figure>'
     )
-
-
-def live_fragment(notebook: str, cell: str) -> str | None:
-    """HTML of a picture that moves without a kernel, if there is one for the cell."""
-    if importlib.util.find_spec("tools.live"):
-        return importlib.import_module("tools.live").fragment(notebook, cell)
-    return None
 
 
 # --- links ----------------------------------------------------------------------------
@@ -408,10 +401,9 @@ class _Writer:
             number = f"{self.part}.{len(self.images)}"
             kind, self.moves = "static-copy" if self.moves else "still", False
             return figure(output, file, f"fig-{cell}", number, kind)
-        if WIDGET_VIEW in data and (live := live_fragment(self.name, cell)):
+        if WIDGET_VIEW in data and (moving := live.fragment(self.name, cell)):
             self.moves = True
-            live = re.sub(r"\n\s*\n", "\n", live)  # would end the HTML in Markdown
-            return f'<div class="live" id="live-{cell}">\n{live}\n</div>'
+            return re.sub(r"\n\s*\n", "\n", moving)  # would end the HTML in Markdown
         return ""  # the style of callouts; a control
 
 

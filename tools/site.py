@@ -16,7 +16,7 @@ import nbformat
 import sphinx.search
 from sphinx.search.ru import SearchRussian
 
-from tools import command_line, pages, reference, slides
+from tools import command_line, live, pages, reference, slides
 from tools.paths import BUILD, ROOT, notebooks
 
 OUT = BUILD / "site"
@@ -149,6 +149,7 @@ def build(
     app.build()
     if app.statuscode:
         sys.exit(app.statuscode)
+    live.copy_to(out, [path.stem for path in paths])
 
 
 def main() -> None:

@@ -47,9 +47,11 @@ def draw(photo_, digit, **values):
     figure.text(0, 0.5, str(values))
     figure.figimage(photo(photo_, 64).movedim(0, -1))
     figure.figimage(picture_of(digit)[0], 80)
+    figure.add_axes((0.5, 0, 0.5, 1)).set_xlim(0, 9)
     return figure
 
-live(draw, "всё, чем управляют", a=widgets.IntSlider(1, 0, 9),
+live(draw, "всё, чем управляют", point=lambda ax, x, y: {"a": x},
+     a=widgets.IntSlider(1, 0, 9),
      b=widgets.SelectionSlider(options="абв"), c=widgets.Dropdown(options="где"),
      d=widgets.ToggleButtons(options="жз"), e=widgets.Checkbox(True),
      photo_=PhotoPicker(), digit=DigitPad(torch.zeros(1, 28, 28)))
@@ -185,7 +187,10 @@ def move(control: ElementHandle) -> None:
     """Give the control another value, with the mouse as in a hall."""
     kind = control.evaluate("element => element.tagName")
     page = control.owner_frame().page
-    if control.evaluate("e => e.matches('.file-drop')"):
+    if control.evaluate("e => e.closest('.live-pointed')"):  # only for the keyboard
+        control.focus()
+        page.keyboard.press("ArrowRight")
+    elif control.evaluate("e => e.matches('.file-drop')"):
         with page.expect_file_chooser() as chooser:
             control.click()
         chooser.value.set_files([OWN_PHOTO | {"buffer": own_photo()}])
@@ -211,13 +216,17 @@ def move(control: ElementHandle) -> None:
 
 
 def check_controls(page: Page, cell: ElementHandle) -> None:
-    """Every control of the cell changes the picture."""
-    picture = cell.wait_for_selector("img.widget-image")
+    """Every control of the cell changes the picture, and so does pointing at it."""
+    picture = cell.wait_for_selector("img[src^=blob]")
     moved = controls(cell)
     assert moved, "a picture and nothing to change it"
     for control in moved:
         before = picture.get_attribute("src")
         move(control)
+        page.wait_for_function(CHANGED, arg=[picture, before])
+    for share in (0.6, 0.9):  # of the width: two places in the axes
+        before, box = picture.get_attribute("src"), picture.bounding_box()
+        picture.click(position={"x": share * box["width"], "y": box["height"] / 2})
         page.wait_for_function(CHANGED, arg=[picture, before])
 
 
