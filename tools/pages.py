@@ -28,13 +28,16 @@ CLOSED = re.compile(
 CODE = re.compile(r"```python\n(.+?)\n```", re.DOTALL)
 HEADING = re.compile(r"^(#+) (.+)$", re.MULTILINE)
 DISPLAY = re.compile(r"\$\$(.+?)\$\$", re.DOTALL)
+ENDING = re.compile(  # of an inline formula; code and display formulas have none
+    r"```.*?```|`[^`\n]*`|\$\$.*?\$\$|\$[^$\n]+\$(?P<ending>[.,;:!?»)]*)", re.DOTALL
+)
 TAG = re.compile(r"\\tag\{(\d+)\}")
 # «формула (1) статьи» and «как в статье» speak of another text's numbers.
 MENTION = re.compile(r"(?<!\w)\((\d{1,2})\)(?! стать)")
 FOREIGN = re.compile(r"стать|сноск|20\d\d")
 SECTION = re.compile(r"(раздел\w*) (\d+)\.(\d+)")
 PART = re.compile(r"(част(?:ь|и|ью|ях|ей)) (\d+(?:(?:, | и )\d+)*)")
-WHERE = re.compile(r"(?<![\d.,])(\d+)\.(\d)(?![\d%])")
+WHERE = re.compile(r"(?<![\d.,])(\d+)\.(\d\d?)(?![\d%])")
 SUMMARY = re.compile("Итоги|Карта утверждений|.*продолжение")  # tables of such numbers
 
 
@@ -137,6 +140,12 @@ def display(formula: re.Match[str], part: int) -> str:
     name = f' id="formula-{part}-{number[1]}"' if number else ""
     tex = html.escape(formula[1].strip(), quote=False)
     return f'\n\n<div class="math"{name} tabindex="0">\\[{tex}\\]</div>\n\n'
+
+
+def keep(formula: re.Match[str]) -> str:
+    """With the mark that follows it: a line must not begin with a full stop."""
+    ending = formula["ending"]
+    return f'<span class="keep">{formula[0]}</span>' if ending else formula[0]
 
 
 def fold(summary: str, kind: str, text: str) -> str:
@@ -345,6 +354,7 @@ class _Writer:
             r"\]\(#([^)]+)\)", lambda m: f"](#{self.anchors.get(m[1], m[1])})", source
         )
         source = re.sub(r"\]\(([\w-]+)\.ipynb\)", r"](\1.md)", source)
+        source = ENDING.sub(keep, source)
         if not (heading and heading[2].startswith("Ссылки")):
             is_summary = heading and SUMMARY.match(heading[2])
             source = outside(source, lambda t: formulas(self.part, self.formulas, t))
