@@ -306,7 +306,8 @@ RENDERED = """async () => {
             while (!cell.node.querySelector('.jp-RenderedMarkdown > *'))
                 await new Promise(requestAnimationFrame);
         } else if (cell.model.trusted) throw Error('trusted');
-        const kinds = ['Markdown', 'Text', 'Image', 'HTML'].map(k => `.jp-Rendered${k}`);
+        const kinds = ['Markdown', 'Text', 'Image', 'HTML']
+            .map(kind => `.jp-Rendered${kind}`);
         const parts = cell.node.querySelectorAll(kinds.join());
         found.push(...Array.from(parts, part => part.outerHTML));
     }
