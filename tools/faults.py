@@ -516,6 +516,13 @@ FAULTS: dict[str, list[Fault]] = {
             "assert picture.value, (",
         ),
     ],
+    "test_readers": [
+        Fault(
+            "site: pictures without alt text",
+            'alt="{alt}" loading="lazy" ',
+            'alt="" loading="lazy" ',
+        ),
+    ],
     "test_solutions -k 02_vgg": [
         Fault(
             "02: a wrong solution",
