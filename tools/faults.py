@@ -987,7 +987,7 @@ FAULTS: dict[str, list[Fault]] = {
 HEAVY = "evaluate", "nbconvert", "seaborn", "sklearn.datasets", "timm", "torchmetrics"
 
 
-NO_TEXT = ".png", ".npz", ".safetensors"
+NO_TEXT = ".png", ".npy", ".npz", ".safetensors"
 
 
 def tracked() -> list[str]:
