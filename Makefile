@@ -3,7 +3,8 @@
 # plain commands.
 
 # The first of these that is new enough; `make lab PYTHON=/path/to/python3` names one.
-PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11 python
+# A variable of the caller's comes first: it may mean another program's Python.
+PYTHON := $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 python
 # `make run NB=04_resnet` takes this notebook only, `make lab LAB_ARGS=--no-browser`
 # hands options on to JupyterLab, `make student ADDRESS=git+https://…` says where Colab
 # finds the package, `make grade SUBMISSIONS=folder` what to judge,
@@ -42,7 +43,7 @@ unexport $(filter-out PYTHONUTF8,$(filter PYTHON%,$(.VARIABLES)))
 $(shell grep -qxF '$(CURDIR)' $(READY) 2>/dev/null && $(BIN)/python -Ic '' 2>/dev/null \
 	|| rm -f $(READY))
 
-.PHONY: help lab test weights wheels seeds run edit slides pdf site book student grade stability bench lock clean
+.PHONY: help lab test weights wheels seeds run edit live compare slides pdf site book student grade stability bench lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*  ## /  make \1	/p' Makefile
@@ -76,6 +77,12 @@ run: $(READY)  ## take in text from .edit/, execute the notebooks, store them
 
 edit: $(READY)  ## write the notebooks as text into .edit/
 	$(BIN)/python -m tools.notebooks edit $(NB)
+
+live: $(READY)  ## draw what moves in pages without a kernel: build/live/, 20 minutes
+	$(BIN)/python -m tools.live $(NB)
+
+compare: $(READY)  ## compare all that moves with what the notebooks draw
+	$(BIN)/python -m pytest -rP -m live tests/browser/test_live.py
 
 slides: $(READY)  ## export the notebooks as offline slides into build/slides/
 	$(BIN)/python -m tools.slides $(NB)

@@ -25,7 +25,7 @@ def of_size(x: Tensor, low: int, high: int, need: str) -> Tensor:
 
     Raises ValueError, which ends with ``need``, when one is not.
     """
-    height, width = x.shape[-2:]
-    if not (low <= height <= high and low <= width <= high):
-        raise ValueError(f"стороны {height}×{width}, а {need}")
+    sides = x.shape[-2:]
+    if len(sides) < 2 or not all(low <= side <= high for side in sides):
+        raise ValueError(f"стороны {'×'.join(map(str, sides))}, а {need}")
     return x

@@ -1,6 +1,11 @@
-"""Controls for live pictures: a photo, also the reader's own; a digit drawn by hand."""
+"""Controls for live pictures: a photo, also the reader's own; a digit drawn by hand.
 
+And the picture itself, where pointing at it chooses what it shows.
+"""
+
+from collections.abc import Callable
 from importlib.resources import files
+from typing import Any
 
 import anywidget
 import ipywidgets as widgets
@@ -95,3 +100,32 @@ def picture_of(value: bytes) -> Tensor:
     ink = torch.frombuffer(bytearray(value), dtype=torch.uint8)
     side = round(len(value) ** 0.5)
     return ink.reshape(1, side, side).to(torch.get_default_dtype()) / 255
+
+
+class PointedPicture(anywidget.AnyWidget):
+    """A PNG to point at; the controls that this replaces are left to the keyboard."""
+
+    _esm = (_STATIC / "pointed.js").read_text("utf-8")
+    # Out of sight until the keyboard reaches them.
+    _css = """
+        .live-pointed:not(:focus-within) {
+            position: absolute; clip-path: inset(50%); height: 1px; width: 1px;
+        }
+    """
+    hint = traitlets.Unicode(
+        "Укажите место на рисунке; с клавиатуры — Tab и стрелки."
+    ).tag(sync=True)
+    value = traitlets.CBytes().tag(sync=True)
+
+    def on_point(self, pointed: Callable[[float, float], None]) -> None:
+        """``pointed(x, y)`` is told shares of width and height from the upper left."""
+        self.on_msg(lambda _, content, __: pointed(content["x"], content["y"]))
+
+
+def nearest(control: Any, value: Any) -> Any:
+    """The value of a control that is nearest to ``value``: a number or an option."""
+    if not hasattr(control, "step"):
+        return value
+    steps = round((value - control.min) / control.step)
+    last = round((control.max - control.min) / control.step)
+    return control.min + control.step * min(max(steps, 0), last)

@@ -4,7 +4,7 @@ import gc
 import io
 import reprlib
 import textwrap
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from html import escape
 from typing import Any
@@ -18,14 +18,19 @@ from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from numpy.typing import ArrayLike
 from PIL import Image
 from torch import Tensor
+
+from lecture_utils.controls import PointedPicture, nearest
 
 # Pixels per inch of the stored PNG and of its place on the page: sharp on dense
 # screens and on projectors, at most 1180 px wide on a slide.
 _STORED_DPI, _SHOWN_DPI = 150, 100
 WIDEST = 11.8  # inches
+# Of bars, by colour: colour alone does not speak to everybody.
+HATCHES = {"C1": "//", "C2": "..", "C3": "xx"}
 
 
 def show(figure: Figure, alt: str, *, colours: int | None = None) -> None:
@@ -54,15 +59,27 @@ def show(figure: Figure, alt: str, *, colours: int | None = None) -> None:
     )
 
 
-def live(draw: Callable[..., Figure], title: str, **controls: Any) -> None:
+def live(
+    draw: Callable[..., Figure],
+    title: str,
+    point: Callable[[int, float, float], dict[str, Any]] | None = None,
+    **controls: Any,
+) -> None:
     """Display ipywidgets and a picture that ``draw(**values)`` redraws at every move.
 
     ``title`` stands in for the controls where widgets cannot be shown. A slider
     redraws when it is let go: a picture takes longer than the hand. When ``draw`` fails
     after a move, the box says so.
+
+    With ``point`` the reader points at the picture: ``point(ax, x, y)`` turns the
+    number of the axes and a place in their data units into values of some controls.
+    Those take the nearest value that they have, and are then left to the keyboard.
     """
     message = widgets.HTML()
-    picture = widgets.Image(format="png", layout={"max_width": "100%"})
+    picture: Any = PointedPicture() if point else widgets.Image(format="png")
+    picture.layout.max_width = "100%"
+    shown: list[Figure] = []
+    held: list[str] = []  # controls that move together: one redraw
 
     def values() -> dict[str, Any]:
         return {name: control.value for name, control in controls.items()}
@@ -71,10 +88,13 @@ def live(draw: Callable[..., Figure], title: str, **controls: Any) -> None:
         with _half_drawn_closed():
             figure = draw(**values())
             picture.value = _png(figure)
-        width, _ = figure.get_size_inches()
-        picture.layout.width = f"{round(width * _SHOWN_DPI)}px"
+        picture.layout.width = f"{round(figure.get_figwidth() * _SHOWN_DPI)}px"
+        if point:
+            shown[:] = [figure]
 
     def moved(_: object) -> None:
+        if held:
+            return
         message.value = ""
         try:
             redraw()
@@ -83,6 +103,16 @@ def live(draw: Callable[..., Figure], title: str, **controls: Any) -> None:
             text = f"Не нарисовать при {given}: {type(error).__name__}: {error}"
             message.value = f"<b>{escape(textwrap.shorten(text, 500))}</b>"
 
+    def pointed(x: float, y: float) -> None:
+        before, place = values(), _place(shown[0], x, y)
+        wanted = point(*place) if point and place else {}
+        held.extend(wanted)
+        for name, value in wanted.items():
+            controls[name].value = nearest(controls[name], value)
+        held.clear()
+        if values() != before:
+            moved(None)
+
     for control in controls.values():
         control.style = {"description_width": "initial"}
         control.layout.width = "480px"
@@ -90,9 +120,22 @@ def live(draw: Callable[..., Figure], title: str, **controls: Any) -> None:
             control.continuous_update = False
         control.observe(moved, names="value")
     redraw()
+    if point:
+        picture.on_point(pointed)
+        for name in point(0, 0.0, 0.0):
+            controls[name].add_class("live-pointed")
     box = widgets.VBox([*controls.values(), message, picture])
     bundle = box._repr_mimebundle_()
     display({**bundle, "text/plain": f"Виджет: {title}"}, raw=True)
+
+
+def _place(figure: Figure, x: float, y: float) -> tuple[int, float, float] | None:
+    """Number of the axes and data units, from shares of the width and height."""
+    pixel = (x * figure.bbox.width, (1 - y) * figure.bbox.height)
+    for number, ax in enumerate(figure.axes):
+        if ax.bbox.contains(*pixel):
+            return number, *ax.transData.inverted().transform(pixel).tolist()
+    return None
 
 
 def gallery(
@@ -102,7 +145,7 @@ def gallery(
     columns: int | None = None,
     height: float = 2.4,
     fontsize: float = 12,
-    **options: object,
+    **options: Any,
 ) -> Figure:
     """Pictures side by side, each below its title, without axes.
 
@@ -137,12 +180,77 @@ def gallery(
         layout="constrained",
         squeeze=False,
     )
-    for ax in axes.flat:
+    options = {"interpolation": "nearest"} | options
+    for ax in axes.flat[len(shown) :]:
         ax.set_axis_off()
-    for ax, picture in zip(axes.flat, shown, strict=False):
-        ax.imshow(picture, **{"interpolation": "nearest"} | options)
-    for ax, title in zip(axes.flat, titles, strict=False):
-        ax.set_title(title, fontsize=fontsize)
+    for ax, picture, title in zip(
+        axes.flat, shown, titles or [""] * len(shown), strict=False
+    ):
+        panel(ax, picture, title, fontsize=fontsize, **options)
+    return figure
+
+
+def panel(
+    ax: Axes,
+    picture: ArrayLike | Tensor,
+    title: str = "",
+    *,
+    fontsize: float = 12,
+    **options: Any,
+) -> AxesImage:
+    """Draw one picture of a figure, in any form of `gallery`: a title and no axes."""
+    image = ax.imshow(_for_imshow(picture), **options)
+    ax.set_title(title, fontsize=fontsize)
+    ax.set_axis_off()
+    return image
+
+
+def draw_box(ax: Axes, box: Iterable[float] | Tensor, **style: Any) -> None:
+    """Draw the outline of a box x1, y1, x2, y2 in a style of matplotlib's patches."""
+    x1, y1, x2, y2 = map(float, box)
+    ax.add_patch(plt.Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, **style))
+
+
+def grouped_bars(
+    ax: Axes,
+    groups: Mapping[str, Iterable[float]],
+    names: Sequence[str],
+    *,
+    horizontal: bool = False,
+    number: str = "",
+    colours: Sequence[str] = ("C0", "C1", "C2"),
+) -> None:
+    """Draw bars side by side: at each of ``names`` one bar of every group.
+
+    Args:
+        groups: label -> values, one for each of ``names``.
+        number: how to write a value at the end of its bar, as in ``"{:.1f} %"``, with
+            a decimal comma; by default it is not written.
+        colours: of the groups; each has its hatch.
+    """
+    places, step = np.arange(len(names)), 0.8 / len(groups)
+    draw = ax.barh if horizontal else ax.bar
+    for k, (label, values) in enumerate(groups.items()):
+        middle = places + step * (k - (len(groups) - 1) / 2)
+        values = [float(value) for value in values]
+        style: dict[str, Any] = {"color": colours[k], "hatch": HATCHES.get(colours[k])}
+        bars = draw(middle, values, 0.95 * step, ec="w", label=label, **style)
+        if number:
+            texts = [number.format(value).replace(".", ",") for value in values]
+            ax.bar_label(bars, texts, padding=3, fontsize=12)
+    (ax.set_yticks if horizontal else ax.set_xticks)(places, names)
+    ax.grid(visible=False, axis="y" if horizontal else "x")
+    if horizontal:
+        ax.invert_yaxis()
+
+
+def with_answers(picture: Tensor, answers: Mapping[str, float]) -> Figure:
+    """A picture and on its right a network's answers, see `answer_bars`."""
+    figure, (left, right) = plt.subplots(
+        1, 2, figsize=(9, 3.4), layout="constrained", width_ratios=[1, 1.6]
+    )
+    panel(left, picture)
+    answer_bars(right, answers, fontsize=14)
     return figure
 
 
@@ -221,8 +329,11 @@ def _half_drawn_closed() -> Generator[None]:
         raise
 
 
-def _png(figure: Figure, colours: int | None = None) -> bytes:
-    """Encode a figure and close it, so that it is neither shown twice nor kept."""
+def pixels(figure: Figure) -> np.ndarray:
+    """Draw a figure as a notebook stores it, (H, W, 3) uint8, and close it.
+
+    Closed, it is neither shown twice nor kept.
+    """
     if not isinstance(figure, Figure):
         raise TypeError(
             f"нужен рисунок matplotlib (Figure), а получено {type(figure).__name__}; "
@@ -237,11 +348,14 @@ def _png(figure: Figure, colours: int | None = None) -> bytes:
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     plt.close(figure)
+    return np.asarray(canvas.buffer_rgba())[..., :3]
+
+
+def _png(figure: Figure, colours: int | None = None) -> bytes:
     # No transparency, which nothing needs, and no date and version: a tenth smaller
     # than savefig's, and the same picture gives the same bytes.
-    pixels = np.asarray(canvas.buffer_rgba())[..., :3]
     png = io.BytesIO()
-    image = Image.fromarray(pixels)
+    image = Image.fromarray(pixels(figure))
     if colours or image.getcolors(256):  # the same pixels by number: half as large
         image = image.quantize(colours or 256, dither=Image.Dither.NONE)
     image.save(png, "PNG", optimize=colours is not None)

@@ -100,6 +100,25 @@ def trained(
     return model
 
 
+def untrained(
+    seed: int = 0,
+    *,
+    dtype: torch.dtype | None = None,
+    device: torch.device | str | None = None,
+) -> nn.Module:
+    """The network inside the package before its training: random weights, no dropout.
+
+    Args:
+        seed: of the weights; torch's generator goes on from there.
+        dtype: of the weights; torch's default dtype unless given.
+    """
+    import timm
+
+    torch.manual_seed(seed)
+    net = timm.create_model(OWN).eval()
+    return net.to(device, dtype or torch.get_default_dtype())
+
+
 @cache
 def class_names(language: str = "ru") -> tuple[str, ...]:
     """The 1000 classes of ImageNet, ``"ru"`` (ours) or ``"en"`` (torchvision's)."""

@@ -9,7 +9,10 @@ import ast
 from collections.abc import Iterator
 from itertools import groupby
 
+import nbformat
 from nbformat import NotebookNode
+
+from tools.paths import NOTEBOOKS
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"  # an output that is a control
 TELLING = "slide:"
@@ -17,6 +20,15 @@ TELLING = "slide:"
 
 def tags(cell: NotebookNode) -> list[str]:
     return cell.metadata.get("tags", [])
+
+
+def code_cells(name: str) -> list[NotebookNode]:
+    """The code of a stored notebook without exercises and solutions."""
+    return [
+        cell
+        for cell in nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4).cells
+        if cell.cell_type == "code" and not {"exercise", "solution"} & {*tags(cell)}
+    ]
 
 
 def slide_type(cell: NotebookNode) -> str | None:

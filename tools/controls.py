@@ -1,15 +1,16 @@
 """Moves the controls of a live picture; a test run does it in the notebook's kernel."""
 
+import itertools
 from typing import Any
 
 import ipywidgets as widgets
 import torch
 
-from lecture_utils.controls import DigitPad
+from lecture_utils.controls import DigitPad, PointedPicture
 
 
 def other_values(control: Any) -> list[object]:
-    """Values to try: all that can be chosen from, and both ends of a slider."""
+    """Values to try: both ends of a slider, all options or a few of many."""
     if isinstance(control, widgets.Checkbox):
         values = [True, False]
     elif isinstance(control, widgets.FloatLogSlider):
@@ -20,6 +21,7 @@ def other_values(control: Any) -> list[object]:
         values = [control.value[::-1]]  # upside down
     else:  # options are values or (label, value)
         values = [o[1] if isinstance(o, tuple) else o for o in control.options]
+        values = values[:: max(1, len(values) // 4)]
     return [value for value in values if value != control.value]
 
 
@@ -48,3 +50,18 @@ def move_all(model_id: str) -> None:
             assert picture.value == first, (
                 f"«{control.description}» is back at {start!r}, the picture is not"
             )
+        if isinstance(picture, PointedPicture):
+            point_at(picture, controls, message)
+
+
+def point_at(picture: PointedPicture, controls: list[Any], message: Any) -> None:
+    """Point at a picture here and there, and move the controls back."""
+    start = [control.value for control in controls]
+    drawn = set()
+    for x, y in itertools.product((0.1, 0.3, 0.5, 0.7, 0.9), (0.3, 0.5, 0.7)):
+        picture._handle_custom_msg({"x": x, "y": y}, [])
+        assert not message.value, message.value
+        drawn.add(bytes(picture.value))
+    assert len(drawn) > 2, "the picture stays wherever it is pointed at"
+    for control, value in zip(controls, start, strict=True):
+        control.value = value

@@ -3,11 +3,9 @@
 import ast
 from types import SimpleNamespace
 
-import nbformat
 import torch
 
-from tools.cells import tags
-from tools.paths import NOTEBOOKS
+from tools.cells import code_cells
 
 DEFINITIONS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
 
@@ -23,9 +21,7 @@ def definitions(name: str) -> SimpleNamespace:
     ``names`` of the result is the namespace in which the functions look names up.
     """
     names = {"device": torch.device("cpu")}
-    for cell in nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4).cells:
-        if cell.cell_type != "code" or {"exercise", "solution"} & {*tags(cell)}:
-            continue
+    for cell in code_cells(name):
         tree = ast.parse(cell.source)
         tree.body = [
             node

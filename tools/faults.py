@@ -51,8 +51,8 @@ FAULTS: dict[str, list[Fault]] = {
         ),
         Fault(
             "session: a failed claim hides what was measured",
-            'yield f"{source} = {value!r}"',
-            "yield source",
+            'f"{source} = {value!r}" for source',
+            "source for source",
         ),
         Fault(
             "session: the seed of torch is not set",
@@ -303,7 +303,7 @@ FAULTS: dict[str, list[Fault]] = {
     "test_exercises -k 'session or forgotten'": [
         Fault(
             "exercises: an answer switches gradients off",
-            "        torch.set_grad_enabled(gradients)\n",
+            "    (torch.is_grad_enabled, torch.set_grad_enabled),\n",
             "",
         ),
         Fault(

@@ -7,7 +7,6 @@ Addresses do not change when a neighbour does: ``s4-3`` a section, ``exercise-04
 import ast
 import base64
 import html
-import importlib.util
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from functools import cache
 import snowballstemmer
 from nbformat import NotebookNode
 
+from tools import live
 from tools.cells import WIDGET_VIEW, slide_type, tags
 from tools.notebooks import START
 
@@ -28,13 +28,16 @@ CLOSED = re.compile(
 CODE = re.compile(r"```python\n(.+?)\n```", re.DOTALL)
 HEADING = re.compile(r"^(#+) (.+)$", re.MULTILINE)
 DISPLAY = re.compile(r"\$\$(.+?)\$\$", re.DOTALL)
+ENDING = re.compile(  # of an inline formula; code and display formulas have none
+    r"```.*?```|`[^`\n]*`|\$\$.*?\$\$|\$[^$\n]+\$(?P<ending>[.,;:!?»)]*)", re.DOTALL
+)
 TAG = re.compile(r"\\tag\{(\d+)\}")
 # «формула (1) статьи» and «как в статье» speak of another text's numbers.
 MENTION = re.compile(r"(?<!\w)\((\d{1,2})\)(?! стать)")
 FOREIGN = re.compile(r"стать|сноск|20\d\d")
 SECTION = re.compile(r"(раздел\w*) (\d+)\.(\d+)")
 PART = re.compile(r"(част(?:ь|и|ью|ях|ей)) (\d+(?:(?:, | и )\d+)*)")
-WHERE = re.compile(r"(?<![\d.,])(\d+)\.(\d)(?![\d%])")
+WHERE = re.compile(r"(?<![\d.,])(\d+)\.(\d\d?)(?![\d%])")
 SUMMARY = re.compile("Итоги|Карта утверждений|.*продолжение")  # tables of such numbers
 
 
@@ -76,7 +79,18 @@ class Term:
 
     @property
     def id(self) -> str:
-        return "term-" + re.sub(r"\W+", "-", self.english.lower()).strip("-")
+        first = self.english.split(", ")[0].lower()
+        return "term-" + re.sub(r"\W+", "-", first).strip("-")
+
+    @property
+    def names(self) -> list[str]:
+        return [*self.forms, *self.english.split(", ")]
+
+    @property
+    def section(self) -> str:
+        """Address, on its page, of where it is introduced."""
+        kind = "exercise-" if self.where.startswith("0") else "s"
+        return kind + self.where.replace(".", "-")
 
 
 class Places:
@@ -92,11 +106,9 @@ class Places:
             for heading in re.finditer(r"^## (\d+\.\d+)\. ", cell.source, re.MULTILINE)
         }
 
-    def address(self, place: str) -> str:
-        """Of section 4.3 or exercise 04.5."""
-        part, number = place.split(".")
-        kind = "exercise-" if place.startswith("0") else "s"
-        return f"{self.parts[int(part)]}.html#{kind}{part}-{number}"
+    def address(self, term: Term) -> str:
+        """Of where it is introduced."""
+        return f"{self.parts[int(term.where.split('.')[0])]}.html#{term.section}"
 
     def link(self, part: str, number: str, text: str) -> str:
         """The text as a link to a section, or as it is where there is none."""
@@ -128,6 +140,12 @@ def display(formula: re.Match[str], part: int) -> str:
     name = f' id="formula-{part}-{number[1]}"' if number else ""
     tex = html.escape(formula[1].strip(), quote=False)
     return f'\n\n<div class="math"{name} tabindex="0">\\[{tex}\\]</div>\n\n'
+
+
+def keep(formula: re.Match[str]) -> str:
+    """With the mark that follows it: a line must not begin with a full stop."""
+    ending = formula["ending"]
+    return f'<span class="keep">{formula[0]}</span>' if ending else formula[0]
 
 
 def fold(summary: str, kind: str, text: str) -> str:
@@ -183,13 +201,6 @@ def figure(output: NotebookNode, file: str, name: str, number: str, kind: str) -
         f'width="{shape["width"]}" height="{shape["height"]}"></a>'
         f'<figcaption><a href="#{name}">Рис. {number}</a></figcaption></figure>'
     )
-
-
-def live_fragment(notebook: str, cell: str) -> str | None:
-    """HTML of a picture that moves without a kernel, if there is one for the cell."""
-    if importlib.util.find_spec("tools.live"):
-        return importlib.import_module("tools.live").fragment(notebook, cell)
-    return None
 
 
 # --- links ----------------------------------------------------------------------------
@@ -343,6 +354,7 @@ class _Writer:
             r"\]\(#([^)]+)\)", lambda m: f"](#{self.anchors.get(m[1], m[1])})", source
         )
         source = re.sub(r"\]\(([\w-]+)\.ipynb\)", r"](\1.md)", source)
+        source = ENDING.sub(keep, source)
         if not (heading and heading[2].startswith("Ссылки")):
             is_summary = heading and SUMMARY.match(heading[2])
             source = outside(source, lambda t: formulas(self.part, self.formulas, t))
@@ -389,10 +401,9 @@ class _Writer:
             number = f"{self.part}.{len(self.images)}"
             kind, self.moves = "static-copy" if self.moves else "still", False
             return figure(output, file, f"fig-{cell}", number, kind)
-        if WIDGET_VIEW in data and (live := live_fragment(self.name, cell)):
+        if WIDGET_VIEW in data and (moving := live.fragment(self.name, cell)):
             self.moves = True
-            live = re.sub(r"\n\s*\n", "\n", live)  # would end the HTML in Markdown
-            return f'<div class="live" id="live-{cell}">\n{live}\n</div>'
+            return re.sub(r"\n\s*\n", "\n", moving)  # would end the HTML in Markdown
         return ""  # the style of callouts; a control
 
 

@@ -5,13 +5,25 @@ Glossary, bibliography, map of claims, exercises.
 
 import html
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from nbformat import NotebookNode
 
-from tools.pages import HEADING, Page, Places, Term, heading_id
+from tools.pages import (
+    HEADING,
+    SUMMARY,
+    WHERE,
+    Page,
+    Places,
+    Section,
+    Term,
+    heading_id,
+    plain,
+    stems,
+)
 from tools.student import exercises
 
 Notebooks = dict[str, NotebookNode]
@@ -80,17 +92,42 @@ def terms(path: Path) -> list[Term]:
     return found
 
 
-def synonyms(terms: Iterable[Term]) -> list[list[str]]:
-    """Single words that mean the same, for the search."""
-    groups = (
-        [
-            word
-            for word in (*term.english.split(", "), *term.forms)
-            if re.fullmatch(r"\w+", word)
-        ]
-        for term in terms
-    )
-    return [sorted({*group}) for group in groups if len({*group}) > 1]
+def told(notebooks: Notebooks) -> dict[str, list[str]]:
+    """By address of a section: what the tables of claims and results say of it."""
+    found = defaultdict(list)
+    for nb in notebooks.values():
+        for cell, heading, _ in headed(nb):
+            for row in rows(cell.source) if SUMMARY.match(heading) else ():
+                text = " ".join(row)
+                for part, number in WHERE.findall(text):
+                    found[f"s{part}-{number}"].append(plain(text))
+    return found
+
+
+def spoken_of(section: Section, terms: list[Term]) -> dict[str, list[int]]:
+    """Numbers of the terms that a section is about, and of those that it mentions.
+
+    It is about those of its title and those that it introduces. Search finds a section
+    by all names of its terms: «receptive field», «рецептивное поле», «поле зрения».
+    """
+    known: dict[tuple[str, ...], list[int]] = {}
+    for number, term in enumerate(terms):
+        for name in {stems(name) for name in term.names}:
+            known.setdefault(name, []).append(number)
+    about = [n for n, term in enumerate(terms) if term.section == section.id]
+    about += _found(section.title, known)
+    return {"about": about, "mentioned": _found(" ".join(section.text), known)}
+
+
+def _found(text: str, known: dict[tuple[str, ...], list[int]]) -> list[int]:
+    """What the names in a text stand for; the longest name at a place counts."""
+    words, found, first = stems(text), [], 0
+    counts = range(max(map(len, known), default=0), 0, -1)
+    while first < len(words):
+        names = [name for c in counts if (name := words[first : first + c]) in known]
+        found += known[names[0]] if names else []
+        first += len(names[0]) if names else 1
+    return found
 
 
 def glossary(terms: Iterable[Term], places: Places) -> str:
@@ -102,7 +139,7 @@ def glossary(terms: Iterable[Term], places: Places) -> str:
         text.append(
             f'<p class="entry" id="{term.id}"><dfn>{term.russian}</dfn> '
             f'(<span lang="en">{term.english}</span>) — {html.escape(term.meaning)}; '
-            f'<a href="{places.address(term.where)}">{term.where}</a>.</p>'
+            f'<a href="{places.address(term)}">{term.where}</a>.</p>'
         )
     return "\n\n".join(text) + "\n"
 

@@ -16,7 +16,7 @@ import nbformat
 import sphinx.search
 from sphinx.search.ru import SearchRussian
 
-from tools import command_line, pages, reference, slides
+from tools import command_line, live, pages, reference, slides
 from tools.paths import BUILD, ROOT, notebooks
 
 OUT = BUILD / "site"
@@ -103,11 +103,18 @@ def lay_out(paths: list[Path], services: dict[str, str], source: Path) -> None:
     write(static / "callouts.css", callouts.replace(*dark))
     slides.fetch_packages()
     slides.copy(MATHJAX, static / "mathjax" / MATHJAX.name)
-    for file in ("base-stemmer.js", "russian-stemmer.js"):
+    for file in ("base-stemmer.js", "russian-stemmer.js", "english-stemmer.js"):
         slides.copy(STEMMERS / file, static / file)
+    told = reference.told(stored)
     searched = {
-        "SECTIONS": [asdict(section) for page in made for section in page.sections],
-        "SYNONYMS": reference.synonyms(terms),
+        "SECTIONS": [
+            asdict(section)
+            | reference.spoken_of(section, terms)
+            | {"told": told.get(section.id, [])}
+            for page in made
+            for section in page.sections
+        ],
+        "TERMS": [" ".join(term.names) for term in terms],
         "STOPWORDS": sorted(SearchRussian.stopwords),
     }
     lines = [
@@ -142,6 +149,7 @@ def build(
     app.build()
     if app.statuscode:
         sys.exit(app.statuscode)
+    live.copy_to(out, [path.stem for path in paths])
 
 
 def main() -> None:

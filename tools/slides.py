@@ -25,10 +25,10 @@ import jinja2
 import matplotlib
 import nbformat
 from nbformat import NotebookNode
-from nbformat.v4 import new_markdown_cell
+from nbformat.v4 import new_markdown_cell, new_output
 from PIL import Image
 
-from tools import command_line, load
+from tools import command_line, live, load
 from tools.cells import WIDGET_VIEW, excerpt, slide_type, tags
 from tools.paths import BUILD, ROOT, notebooks
 
@@ -72,15 +72,22 @@ OPEN = r"""<div class="callout a">
 # --- from a notebook to a talk --------------------------------------------------------
 
 
-def talk(nb: NotebookNode) -> NotebookNode:
-    """A copy of the notebook without what only its reader needs.
+def talk(nb: NotebookNode, name: str = "") -> NotebookNode:
+    """A copy of the notebook ``name`` without what only its reader needs.
 
-    Left out: skipped cells, exercises and solutions, widget views (a static picture
-    follows each of them), the source of cells tagged ``hide-input``, and all but the
-    telling lines of cells tagged ``slide:NAME``. A slide of which nothing but notes is
-    left disappears; one without a heading repeats the last one.
+    A widget view becomes a picture that moves without a kernel, if `tools.live` has
+    drawn it; the static picture that follows is then only printed. Left out: skipped
+    cells, exercises and solutions, other widget views, the source of cells tagged
+    ``hide-input``, and all but the telling lines of cells tagged ``slide:NAME``. A
+    slide of which nothing but notes is left disappears; one without a heading repeats
+    the last one.
     """
     nb = deepcopy(nb)
+    for before, cell in zip(nb.cells, nb.cells[1:], strict=False):
+        if moving := live.fragment(name, before.id):
+            before.outputs = [new_output("display_data", {"text/html": moving})]
+            if any("image/png" in o.get("data", {}) for o in cell.get("outputs", [])):
+                cell.metadata["tags"] = [*tags(cell), "still"]
     slides: list[list[NotebookNode]] = [[]]
     for cell in nb.cells:
         if slide_type(cell) in ("slide", "subslide"):
@@ -145,6 +152,7 @@ def build(paths: list[Path], out: Path = OUT) -> list[Path]:
         ROOT / "lecture_utils/static/callouts.css",
     ):
         copy(css, out / "static" / css.name)
+    live.copy_to(out, [path.stem for path in paths])
     exporter = SlidesExporter(
         extra_template_basedirs=[str(TEMPLATE.parent)],
         template_name=TEMPLATE.name,
@@ -153,7 +161,7 @@ def build(paths: list[Path], out: Path = OUT) -> list[Path]:
     )
     decks = []
     for path in paths:
-        nb = talk(nbformat.read(path, as_version=4))
+        nb = talk(nbformat.read(path, as_version=4), path.stem)
         title = nb.metadata.get("title", path.stem)
         page, _ = exporter.from_notebook_node(nb, {"title": title})
         decks.append(out / f"{path.stem}.html")

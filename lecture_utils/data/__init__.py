@@ -8,7 +8,7 @@ from :mod:`lecture_utils.scenes`, 5000 digits of MNIST lie beside this file.
 from lecture_utils.data.digits import Digits, digits
 from lecture_utils.data.faces import Faces, faces
 from lecture_utils.data.mnist import like_mnist, mnist
-from lecture_utils.data.photos import BOXES, PHOTOS, PHOTOS_RU, photo
+from lecture_utils.data.photos import BOXES, PHOTOS, PHOTOS_RU, box_mask, photo
 from lecture_utils.data.stereo import Stereo, stereo
 from lecture_utils.data.streets import Streets, scenes_dataset, streets
 
@@ -20,6 +20,7 @@ __all__ = [
     "Faces",
     "Stereo",
     "Streets",
+    "box_mask",
     "digits",
     "faces",
     "like_mnist",

@@ -8,6 +8,7 @@ danielbuechele), flower (flickr vultilion). Data sets for research: motorcycle
 """
 
 import io
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -90,6 +91,14 @@ def photo(source: str | Path | bytes, size: int) -> torch.Tensor:
     small = transforms.resize(square.double(), [size, size], antialias=True)
     small = (small * 2**20).round() / 2**20
     return small.round().clamp(0, 255).to(torch.uint8)
+
+
+def box_mask(box: Sequence[float], side: int) -> torch.Tensor:
+    """(side, side) bool: the pixels of a photo whose middles lie in a box of BOXES."""
+    x1, y1, x2, y2 = (side * v / 1000 for v in box)
+    middle = torch.arange(side) + 0.5
+    rows, columns = (middle > y1) & (middle < y2), (middle > x1) & (middle < x2)
+    return rows[:, None] & columns
 
 
 def _read(source: str | Path | bytes) -> Image.Image:

@@ -66,7 +66,9 @@ def judge(number: str, answer: Any, seed: int = 0, *, full: bool = True) -> str:
         _TRIED.add(number)
         how = wrong.how if full else wrong.how and MORE
         return f"✘ {name}: {wrong} {how}".rstrip()
-    except Exception as error:  # nothing that a student returns stops the notebook
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # nothing that a student returns stops the notebook
         return (
             f"✘ {name}: ответ не того вида — на нём проверка упала: "
             f"{type(error).__name__}. Верните то, о чём просит условие."

@@ -3,6 +3,7 @@
 import builtins
 import ctypes
 import dis
+import gc
 import math
 import os
 import signal
@@ -13,8 +14,10 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager, nullcontext
 from copy import deepcopy
 from numbers import Integral, Real
+from types import FrameType
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -96,9 +99,9 @@ def call(
     before = deepcopy(args) if kept else args
     try:
         with (
-            _time_limit(),
             _settings_kept(),
             forbid.watched(answer) if forbid else nullcontext([]) as forbidden,
+            _time_limit(),  # of nothing but the answer
         ):
             result = answer(*given)
     except (Wrong, KeyboardInterrupt):
@@ -162,10 +165,17 @@ _SETTINGS: list[tuple[Callable[[], Any], Callable[[Any], object]]] = [
     (np.geterr, lambda old: np.seterr(**old)),
     (sys.getrecursionlimit, sys.setrecursionlimit),
     (lambda: sys.stdout, lambda old: setattr(sys, "stdout", old)),
+    (lambda: sys.stderr, lambda old: setattr(sys, "stderr", old)),
+    (lambda: [*sys.path], lambda old: setattr(sys, "path", old)),
+    (sys.gettrace, sys.settrace),
+    (gc.isenabled, lambda on: gc.enable() if on else gc.disable()),
+    (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
+    (mpl.rcParams.copy, mpl.rcParams.update),
     (lambda: dict(os.environ), _set_variables),
     (os.getcwd, os.chdir),
 ]
-_SHARED = builtins, math, np, torch, F  # what is replaced here is so in every cell
+# What is replaced here is so in every cell.
+_SHARED = builtins, math, np, torch, F, nn, Tensor, nn.Module, nn.Linear, nn.Conv2d
 
 
 @contextmanager
@@ -175,15 +185,19 @@ def _settings_kept() -> Generator[None]:
     Threads that it has started, files and attributes of other modules are not.
     """
     settings = [(read, write, read()) for read, write in _SETTINGS]
-    shared = [(module, vars(module).copy()) for module in _SHARED]
+    shared = [(place, dict(vars(place))) for place in _SHARED]
     try:
         with warnings.catch_warnings():
             yield
     finally:
-        for module, old in shared:
+        for place, old in shared:
+            new = vars(place).keys() - old.keys() if isinstance(place, type) else ()
+            for name in new:  # it hides what the class inherits
+                delattr(place, name)
             for name, value in old.items():
-                if vars(module).get(name) is not value and not name.startswith("_"):
-                    setattr(module, name, value)
+                private = name.startswith("_") and name != "__call__"
+                if vars(place).get(name) is not value and not private:
+                    setattr(place, name, value)
         for read, write, value in settings:
             if read() != value:
                 write(value)
@@ -237,14 +251,26 @@ def _has_alarm() -> bool:
 
 @contextmanager
 def _alarm() -> Generator[None]:
-    def ring(*_: Any) -> None:
+    def again(frame: FrameType, event: str, _: Any) -> Any:
+        if event == "line":
+            raise _TooLate
+        return again
+
+    def ring(_: int, frame: FrameType | None) -> None:
+        # A bare `except:` in an endless loop swallows this: once more at its next line.
+        while frame and frame.f_code is not call.__code__:
+            frame.f_trace = again
+            frame = frame.f_back
+        sys.settrace(lambda *_: None)  # without any, lines are not watched
         raise _TooLate
 
+    trace = sys.gettrace()
     handler = signal.signal(signal.SIGALRM, ring)
     rest, interval = signal.setitimer(signal.ITIMER_REAL, TIME_LIMIT)
     try:
         yield
     finally:
+        sys.settrace(trace)
         signal.setitimer(signal.ITIMER_REAL, rest, interval)
         signal.signal(signal.SIGALRM, handler)
 
@@ -287,21 +313,26 @@ def expect(
         Wrong: and nothing else, whatever ``got`` is.
     """
     try:
-        if kind and not isinstance(got, kind):
-            raise Wrong(f"нужен {kind.__name__}, а получено {type(got).__name__}")
-        if isinstance(got, Tensor) and type(got) is not Tensor:
-            with torch._C.DisableTorchFunctionSubclass():  # its class may lie
-                got = got.detach().as_subclass(Tensor)
-        if isinstance(want, Tensor):
-            _expect_tensor(got, want)
-        elif isinstance(want, list | tuple):
-            _expect_numbers(got, want)
-        else:
-            _expect_number(got, want, atol)
-    except Wrong:
+        with _time_limit():  # a list of the student's own may have no end
+            _expect(got, want, kind, atol)
+    except (Wrong, KeyboardInterrupt):
         raise
-    except Exception as error:
+    except BaseException as error:
         raise Wrong(f"ответ не того вида: {type(got).__name__}") from error
+
+
+def _expect(got: Any, want: Any, kind: type | None, atol: float) -> None:
+    if kind and not isinstance(got, kind):
+        raise Wrong(f"нужен {kind.__name__}, а получено {type(got).__name__}")
+    if isinstance(got, Tensor) and type(got) is not Tensor:
+        with torch._C.DisableTorchFunctionSubclass():  # its class may lie
+            got = got.detach().as_subclass(Tensor)
+    if isinstance(want, Tensor):
+        _expect_tensor(got, want)
+    elif isinstance(want, list | tuple):
+        _expect_numbers(got, want)
+    else:
+        _expect_number(got, want, atol)
 
 
 def expect_form(got: Any, want: Tensor) -> None:

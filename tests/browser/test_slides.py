@@ -33,6 +33,16 @@ LIMITS = {  # px of a slide of 1280x720, before it is scaled to the screen
     "overlap": 4,  # lines of text may touch
     "glyphs": "".join(map(chr, TTFont(FONT).getBestCmap())),
 }
+# Pictures that move (those of `make live`) start when their slide is shown.
+START = """async () => {
+    for (const figure of document.querySelectorAll('figure.live')) {
+        const {h, v} = Reveal.getIndices(figure.closest('section'));
+        Reveal.slide(h, v, 99);
+        while (!figure.live) await new Promise(requestAnimationFrame);
+        await figure.live.ready;
+    }
+    Reveal.slide(0);
+}"""
 HREFS = "links => links.map(link => link.href)"
 # Left, top, width and height of every element, before slides are scaled to the screen;
 # the class lays all slides out at once.
@@ -67,6 +77,7 @@ def faults(context: BrowserContext, deck: Path) -> list[str]:
     page.on("console", note_message)
     page.on("pageerror", lambda error: found.append(f"page error: {error}"))
     slides.open_deck(page, deck)
+    page.evaluate(START)
     found += filter(None, map(dead, page.eval_on_selector_all(".slides a", HREFS)))
     for fault in page.evaluate(CHECK, LIMITS):
         found.append("slide {number} ({heading}): {fault} — {element}".format(**fault))

@@ -198,9 +198,9 @@ def test_concentration_knows_the_extremes(lecture):
 
 def test_explained_variance_knows_the_extremes(lecture):
     y = torch.arange(4).repeat(25)
-    assert lecture.explained(y[:, None].double(), y) == pytest.approx(1)
+    assert lecture.eta_squared(y[:, None].double(), y) == pytest.approx(1)
     unrelated = torch.arange(100)[:, None] // 4 % 5  # the same in every class
-    assert lecture.explained(unrelated.double(), y) == pytest.approx(0)
+    assert lecture.eta_squared(unrelated.double(), y) == pytest.approx(0)
 
 
 # --- measured claims ------------------------------------------------------------------
@@ -209,9 +209,9 @@ def test_explained_variance_knows_the_extremes(lecture):
 @pytest.mark.seeds
 @pytest.mark.parametrize("seed", SEEDS)
 def test_where_and_what_of_the_last_block(lecture, data, seed):
-    net, accuracy = lecture.train_net(True, seed, data.train, data.val)
+    net, accuracy = lecture.train_street_net(True, seed, data.train, data.val)
     what, where = lecture.gates(net, data.val[0])
-    eta = [lecture.explained(gate, data.val[1]) for gate in what]
+    eta = [lecture.eta_squared(gate, data.val[1]) for gate in what]
     assert accuracy > 0.7
     own = lecture.concentration(where[2], data.mask)
     better = own - lecture.by_chance(where[2], data.mask)
@@ -221,7 +221,7 @@ def test_where_and_what_of_the_last_block(lecture, data, seed):
 
 
 def test_untrained_gates_know_nothing(lecture):
-    net = lecture.make_net(True, 0).eval()
+    net = lecture.street_net(True, 0).eval()
     x, _, mask = lecture.large_things(40, 10**4)
     _, where = lecture.gates(net, x)
     assert abs(lecture.concentration(where[2], mask).mean() - 1) < 0.1
@@ -230,6 +230,8 @@ def test_untrained_gates_know_nothing(lecture):
 @pytest.mark.seeds
 @pytest.mark.parametrize("seed", SEEDS)
 def test_without_bn_the_last_gate_stays_open(lecture, data, seed):
-    net, _ = lecture.train_net(True, seed, data.train, data.val, norm=nn.Identity)
+    net, _ = lecture.train_street_net(
+        True, seed, data.train, data.val, norm=nn.Identity
+    )
     _, where = lecture.gates(net, data.val[0])
     assert where[2].mean() > 0.95

@@ -109,10 +109,10 @@ def test_costs_of_the_pyramids(lecture):
     lateral = sum(n * c * 256 for n, c in zip(cells, channels, strict=True))
     smooth = [n * 9 * 256 * 256 for n in cells]
     shared = [n * (9 * 256 * 256 + 256 * 15) for n in cells]
-    assert lecture.cost("b", side)[1:] == [0, heads[3]]
-    assert lecture.cost("c", side)[1:] == [0, sum(heads)]
-    assert lecture.cost("d", side)[1:] == [lateral + sum(smooth), sum(shared)]
-    assert lecture.cost("e", side)[1:] == [lateral + smooth[0], shared[0]]
+    assert lecture.pyramid_cost("b", side)[1:] == [0, heads[3]]
+    assert lecture.pyramid_cost("c", side)[1:] == [0, sum(heads)]
+    assert lecture.pyramid_cost("d", side)[1:] == [lateral + sum(smooth), sum(shared)]
+    assert lecture.pyramid_cost("e", side)[1:] == [lateral + smooth[0], shared[0]]
 
 
 # --- U-Net ----------------------------------------------------------------------------
@@ -240,7 +240,7 @@ def test_skips_sharpen_borders_and_the_early_ones_most(lecture, seed):
     train = lecture.segmentation(range(256))
     test = lecture.segmentation(range(10_000, 10_064))
     full, none, first, second, deep = (
-        lecture.measure(lecture.train_unet(g, train, test, seed), test)
+        lecture.edge_quality(lecture.train_unet(g, train, test, seed), test)
         for g in lecture.VARIANTS.values()
     )
     assert full.mean_iou > none.mean_iou + 0.1 and full.border > none.border + 0.1

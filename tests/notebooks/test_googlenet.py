@@ -6,21 +6,24 @@ import pytest
 import torch
 from torch import nn
 
-from lecture_utils.trained import class_id, trained
+from lecture_utils.trained import Trained, class_id, trained, untrained
 from tools.definitions import definitions
 
 
 @pytest.fixture(scope="module")
 def lecture() -> SimpleNamespace:
-    notebook = definitions("03_googlenet")
-    notebook.names["real"] = trained(dtype=torch.float32)
-    return notebook
+    return definitions("03_googlenet")
+
+
+@pytest.fixture(scope="module")
+def real() -> Trained:
+    return trained(dtype=torch.float32)
 
 
 @pytest.mark.parametrize("english", ["tripod", "palace", "toilet tissue"])
-def test_mean_of_the_class_map_and_bias_is_the_logit(lecture, english):
-    real, k = lecture.names["real"], class_id(english)
-    features = lecture.last_maps(real.net, "camera")
+def test_mean_of_the_class_map_and_bias_is_the_logit(lecture, real, english):
+    k = class_id(english)
+    features = lecture.last_maps(real, "camera")
     mean = lecture.class_map(real.net, features, english).mean()
     with torch.no_grad():
         logits = real.net(real.inputs(lecture.photo("camera", 224)))[0]
@@ -40,8 +43,8 @@ def test_hit_measures_density_inside_the_box(lecture):
     assert lecture.hit(-everywhere, (0, 0, 500, 500)) == 1
 
 
-def test_kinds_of_layers_add_up_to_the_network(lecture):
-    net = lecture.names["real"].net
+def test_kinds_of_layers_add_up_to_the_network(lecture, real):
+    net = real.net
     kinds = lecture.by_kind(net)
     weights = sum(
         lecture.parameters(layer)
@@ -61,14 +64,12 @@ def test_kinds_of_layers_add_up_to_the_network(lecture):
 
 @pytest.mark.seeds
 @pytest.mark.parametrize("first", [3, 6, 9, 12, 15])
-def test_other_random_networks_find_the_boxes_no_better(lecture, first):
-    default = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float32)
-    nets = [lecture.random_net(seed) for seed in range(first, first + 3)]
-    torch.set_default_dtype(default)
-    hits = [
-        lecture.hit(lecture.class_map(net, lecture.last_maps(net, name), english), box)
-        for (name, english), box in lecture.BOXES.items()
-        for net in nets
-    ]
+def test_other_random_networks_find_the_boxes_no_better(lecture, real, first):
+    hits = []
+    for seed in range(first, first + 3):
+        random = real._replace(net=untrained(seed, dtype=torch.float32))
+        for (name, english), box in lecture.BOXES.items():
+            features = lecture.last_maps(random, name)
+            heat = lecture.class_map(random.net, features, english)
+            hits.append(lecture.hit(heat, box))
     assert lecture.average(hits) < 1.3

@@ -38,8 +38,8 @@ def trained(lecture, data) -> dict:
     nets = {}
     for seed in SEEDS:
         for kind in lecture.KINDS:
-            net = lecture.make_net(kind, seed)
-            accuracy = lecture.train_net(net, data.train, data.val, seed=seed)
+            net = lecture.quilt_net(kind, seed)
+            accuracy = lecture.train_on_quilts(net, data.train, data.val, seed=seed)
             nets[kind, seed] = net.eval(), accuracy
     return nets
 
@@ -128,7 +128,7 @@ def test_a_convolution_before_an_inplace_relu(lecture):
 
 @pytest.mark.parametrize("shape", [(2, 3, 48, 48), (1, 3, 40, 52)])
 def test_grad_cam_is_cam_for_average_and_linear_head(lecture, shape):
-    net = lecture.make_net("остаточная", seed=3).eval()
+    net = lecture.quilt_net("остаточная", seed=3).eval()
     x, classes = torch.rand(shape), torch.arange(shape[0]) + 1
     A, _ = lecture.activations_and_gradients(net, net.block2, x, classes)
     HW = A.shape[2] * A.shape[3]
@@ -404,7 +404,10 @@ def test_probability_of_a_sure_network(lecture, data, trained, seed):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_strided_convolutions_shift_the_map(lecture, data, trained, seed):
     strided = lecture.make_strided(seed)
-    assert lecture.train_net(strided, data.train, data.val, steps=100, seed=seed) > 0.98
+    assert (
+        lecture.train_on_quilts(strided, data.train, data.val, steps=100, seed=seed)
+        > 0.98
+    )
     pooled, _ = trained["остаточная", seed]
     heats = [
         lecture.heat_of(net, net.block2, data.val.x, data.y)
@@ -428,9 +431,11 @@ def test_the_cell_of_a_resnet_stands_half_a_cell_aside(lecture):
 @pytest.mark.seeds
 @pytest.mark.parametrize("seed", SEEDS)
 def test_transformer(lecture, data, seed):
-    net = lecture.make_vit(seed)
+    net = lecture.quilt_vit(seed)
     assert (
-        lecture.train_net(net, data.train, data.val, steps=160, lr=5e-3, seed=seed)
+        lecture.train_on_quilts(
+            net, data.train, data.val, steps=160, lr=5e-3, seed=seed
+        )
         > 0.9
     )
     x, y = data.val.x, data.y
@@ -454,7 +459,7 @@ def photos(lecture) -> SimpleNamespace:
     x = torch.cat([lite.inputs(lecture.photo(name, 224)) for name in names])
     which = [names.index(name) for name, _ in lecture.PAIRS]
     about = lecture.asked(*[name for _, name in lecture.PAIRS])
-    boxes = torch.stack([lecture.box_mask(lecture.BOXES[p]) for p in lecture.PAIRS])
+    boxes = lecture.masks_of(lecture.PAIRS)
     task = x, which, about
     heat = lecture.last_maps(net, *task)
     return SimpleNamespace(net=net, task=task, boxes=boxes, heat=heat)
@@ -464,11 +469,6 @@ def test_maps_without_a_gradient_are_those_of_grad_cam(lecture, photos):
     x, which, about = photos.task
     expected = lecture.heat_of(photos.net, photos.net.bn2, x[which[2:4]], about[2:4])
     torch.testing.assert_close(photos.heat[2:4], expected, atol=1e-5, rtol=0)
-
-
-def test_boxes_in_pixels(lecture):
-    mask = lecture.box_mask((250, 500, 500, 1000), side=8)
-    assert mask.nonzero().tolist() == [[i, j] for i in range(4, 8) for j in (2, 3)]
 
 
 def test_a_flat_map_has_the_energy_of_its_area(lecture, photos):

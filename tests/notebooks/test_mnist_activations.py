@@ -82,7 +82,7 @@ def test_same_padding_keeps_its_promise(lecture, side, k, stride):
 
 def _random_net(lecture, seed: int) -> nn.Sequential:
     """With biases, which are zero at the start, so that a forgotten one shows."""
-    net = lecture.make_net(seed).eval()
+    net = lecture.digit_net(seed).eval()
     for parameter in net.parameters():
         if parameter.dim() == 1:
             nn.init.uniform_(parameter, -0.1, 0.1)
@@ -134,11 +134,11 @@ def test_output_pixel_equals_the_layer(lecture, float64):
 def test_both_counts_agree(lecture):
     for layer in (nn.Conv2d(3, 7, 5), nn.Conv2d(4, 1, 1), nn.Linear(9, 4), nn.ReLU()):
         assert lecture.formula_parameters(layer) == lecture.parameters(layer)
-    assert lecture.parameters(lecture.make_net()) == 3_274_634
+    assert lecture.parameters(lecture.digit_net()) == 3_274_634
 
 
 def test_hooks_are_removed_even_after_an_error(lecture):
-    net = lecture.make_net().eval()
+    net = lecture.digit_net().eval()
     x = torch.rand(1, 1, 28, 28)
     found = lecture.record(net, x, ["dense_2", "conv2d_1"])
     torch.testing.assert_close(found["dense_2"], net(x).detach())
@@ -153,7 +153,7 @@ def test_hooks_are_removed_even_after_an_error(lecture):
 
 @pytest.mark.parametrize("ink", [0, 255])
 def test_an_empty_and_a_full_pad_are_drawn(lecture, ink):
-    lecture.names["net"] = lecture.make_net().eval()
+    lecture.names["net"] = lecture.digit_net().eval()
     pad = DigitPad(start=torch.full((1, 28, 28), ink / 255))
     figure = lecture.draw_own(pad.value)
     title = figure.axes[0].get_title()
@@ -172,9 +172,6 @@ def test_occlusion_walks_over_a_picture_that_is_not_square(lecture):
 
 
 def test_shapes_have_equal_areas(lecture):
-    lecture.names["row"], lecture.names["column"] = torch.meshgrid(
-        *[torch.arange(80.0) - 39.5] * 2, indexing="ij"
-    )
     for size in lecture.SIZES:
         areas = [(lecture.shape(kind, size) > 60).sum() for kind in lecture.KINDS[:3]]
         assert max(areas) < 1.1 * min(areas)
@@ -193,9 +190,9 @@ def trained(request, lecture) -> SimpleNamespace:
     order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
     learn, check, rest = order[:4000], order[4000:4500], order[4500:]
     train, val = (x[learn], y[learn]), (x[check], y[check])
-    net, spoilt = lecture.make_net(seed), lecture.make_net(seed)
-    history = lecture.train_net(net, train, val, lecture.STEPS, seed=seed)
-    twice = lecture.train_net(spoilt, train, val, 21, lecture.softmax_twice, seed)
+    net, spoilt = lecture.digit_net(seed), lecture.digit_net(seed)
+    history = lecture.train_digit_net(net, train, val, lecture.STEPS, seed=seed)
+    twice = lecture.train_digit_net(spoilt, train, val, 21, lecture.softmax_twice, seed)
     return SimpleNamespace(
         net=net, x=val[0], y=val[1], others=x[rest],
         history=history, twice=twice, seed=seed,
@@ -253,7 +250,7 @@ def test_forgotten_permutation_stops_the_reading(lecture, trained):
 
 @pytest.mark.seeds
 def test_first_kernels_stay_close_to_chance(lecture, trained):
-    start = lecture.make_net(trained.seed).conv2d_1.weight
+    start = lecture.digit_net(trained.seed).conv2d_1.weight
     change = trained.net.conv2d_1.weight - start
     assert change.norm() < 0.5 * start.norm()
     cosines = F.cosine_similarity((start + change).flatten(1), start.flatten(1))
@@ -263,7 +260,7 @@ def test_first_kernels_stay_close_to_chance(lecture, trained):
 @pytest.mark.seeds
 def test_strongest_patches_are_alike(lecture, trained):
     peaks = lecture.predict(trained.net[:4], trained.x)
-    fresh = lecture.predict(lecture.make_net(trained.seed)[:4], trained.x)
+    fresh = lecture.predict(lecture.digit_net(trained.seed)[:4], trained.x)
     fields = F.pad(trained.x, (6, 6, 6, 6)).unfold(2, 14, 2).unfold(3, 14, 2)[:, 0]
     generator = torch.Generator().manual_seed(trained.seed)
     chosen, control, without = [], [], []
@@ -282,7 +279,7 @@ def test_strongest_patches_are_alike(lecture, trained):
 def test_dead_neurons_can_be_cut_out(lecture, trained):
     peaks = lecture.largest(trained.net, trained.x)
     dead = [(peaks[name] == 0).double().mean() for name in lecture.LAYERS]
-    fresh = lecture.largest(lecture.make_net(trained.seed).eval(), trained.x)
+    fresh = lecture.largest(lecture.digit_net(trained.seed).eval(), trained.x)
     before = (fresh["activation_3"] == 0).double().mean()
     assert dead[0] < 0.05 and dead[1] < 0.05
     assert dead[2] > 0.3 and dead[2] > 2 * before

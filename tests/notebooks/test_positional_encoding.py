@@ -77,9 +77,9 @@ def test_order_matters_only_with_positions(lecture, d):
 
 def test_patches_go_there_and_back(lecture):
     image = torch.rand(3, 12, 18)
-    tokens = lecture.patches(image, 6)
+    tokens = lecture.to_patches(image, 6)
     assert tokens.shape == (1, 6, 108)
-    back = lecture.picture(tokens, (12, 18), 6)
+    back = lecture.from_patches(tokens, (12, 18), 6)
     assert torch.equal(back, image)
 
 

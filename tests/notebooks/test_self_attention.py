@@ -261,8 +261,8 @@ def test_transformers_gives_maps_only_with_the_eager_implementation():
 @pytest.mark.parametrize("seed", SEEDS)
 def test_softmax_saturates_without_the_scale(lecture, seed):
     dims = (4, 16, 64, 256, 1024)
-    plain = [lecture.measure(d, 1, seed=seed) for d in dims]
-    scaled = [lecture.measure(d, d**-0.5, seed=seed) for d in dims]
+    plain = [lecture.sharpness(d, 1, seed=seed) for d in dims]
+    scaled = [lecture.sharpness(d, d**-0.5, seed=seed) for d in dims]
     most = torch.tensor(16.0).log().item()
     for d, row, scaled_row in zip(dims, plain, scaled, strict=True):
         assert abs(row.variance / d - 1) < 0.2

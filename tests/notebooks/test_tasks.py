@@ -83,14 +83,14 @@ def test_quality_of_a_map_equals_the_metrics(lecture, seed):
 @pytest.mark.parametrize("seed", range(5))
 def test_corners_of_3d_boxes_project_as_the_street_was_painted(lecture, seed):
     scene = streets([seed], 64).scenes[0]
-    corners = lecture.corners(torch.tensor(scene.boxes3d).double())
+    corners = lecture.box_corners(torch.tensor(scene.boxes3d).double())
     points = lecture.pinhole(corners, torch.tensor(scene.K).double())
     np.testing.assert_allclose(points, project(scene.corners, scene.K), atol=1e-3)
 
 
 def test_a_turn_keeps_the_size_of_a_3d_box(lecture):
     box = torch.tensor([[1.0, 2, 9, 2, 1, 4, 0.7]])
-    corners = lecture.corners(box)[0]
+    corners = lecture.box_corners(box)[0]
     torch.testing.assert_close(corners.mean(0), box[0, :3])
     for bit, side in enumerate((2.0, 1.0, 4.0)):  # width, height, length
         length = (corners[1 << bit] - corners[0]).norm()

@@ -90,15 +90,16 @@ def test_nonlinearity_pays_for_other_seeds_too(lecture):
 
 @pytest.mark.seeds
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_features_win_on_other_pieces_and_draws(lecture, monkeypatch, seed):
+def test_features_win_on_other_pieces_and_draws(lecture, seed):
     backbone = trained(dtype=torch.float32).net
-    monkeypatch.setitem(lecture.names, "backbone", backbone)
     known, unknown = (lecture.all_pieces(right, seed) for right in (False, True))
-    seen, new = (lecture.features_of(part[0], 96) for part in (known, unknown))
+    seen, new = (
+        lecture.features_of(backbone, part[0], 96) for part in (known, unknown)
+    )
     ready, fresh, mixed = [], [], []
     for count in lecture.COUNTS:
         draws = [
-            lecture.compare(known, unknown, seen, new, count, 10 * seed + k)
+            lecture.score_all(known, unknown, seen, new, count, 10 * seed + k)
             for k in range(5)
         ]
         for name, into in (
@@ -114,11 +115,12 @@ def test_features_win_on_other_pieces_and_draws(lecture, monkeypatch, seed):
 
 @pytest.mark.seeds
 @pytest.mark.parametrize("steps", [180, 600])
-def test_features_win_when_the_fresh_network_trains_longer(lecture, monkeypatch, steps):
+def test_features_win_when_the_fresh_network_trains_longer(lecture, steps):
     backbone = trained(dtype=torch.float32).net
-    monkeypatch.setitem(lecture.names, "backbone", backbone)
     known, unknown = lecture.all_pieces(right=False), lecture.all_pieces(right=True)
-    seen, new = (lecture.features_of(part[0], 96) for part in (known, unknown))
+    seen, new = (
+        lecture.features_of(backbone, part[0], 96) for part in (known, unknown)
+    )
     ready, fresh = [], []
     for seed in range(3):
         few = lecture.few(known[1], 20, seed)

@@ -2,6 +2,7 @@
 in different ways are accepted, and nothing a student hands in stops the notebook."""
 
 import builtins
+import gc
 import io
 import os
 import random
@@ -17,6 +18,7 @@ from functools import partial
 from importlib import import_module
 from time import sleep
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 import scipy.special
@@ -166,8 +168,33 @@ def _replaces(*args):
     raise ValueError
 
 
+def _draws_its_own_way(*args):
+    mpl.rcParams["image.origin"] = "lower"
+    sys.stderr = io.StringIO()
+
+
+def _hurries(*args):
+    gc.disable()
+    torch.set_float32_matmul_precision("medium")
+    sys.path.clear()
+
+
+def _replaces_methods(*args):
+    nn.Conv2d.forward = nn.Module.__call__ = torch.Tensor.sum = nn.Linear = repr
+
+
 @pytest.mark.parametrize(
-    "answer", [_prints_less, _is_strict, _computes_elsewhere, _moves_out, _replaces]
+    "answer",
+    [
+        _prints_less,
+        _is_strict,
+        _computes_elsewhere,
+        _moves_out,
+        _replaces,
+        _draws_its_own_way,
+        _hurries,
+        _replaces_methods,
+    ],
 )
 def test_the_next_cell_does_not_notice_an_answer(answer):
     def session():
@@ -175,7 +202,10 @@ def test_the_next_cell_does_not_notice_an_answer(answer):
         strict = np.geterr(), warnings.filters[:], torch.is_anomaly_enabled()
         strict += (torch.get_deterministic_debug_mode(),)
         place = torch.zeros(1).device, os.getcwd(), dict(os.environ)
-        return printed, strict, place, (torch.relu, F.relu, builtins.len)
+        methods = nn.Conv2d.forward, nn.Module.__call__, torch.Tensor.sum, nn.Linear
+        tools = mpl.rcParams["image.origin"], sys.stderr, gc.isenabled(), sys.path[:]
+        tools += (torch.get_float32_matmul_precision(),)
+        return printed, strict, place, (torch.relu, F.relu, len), methods, tools
 
     before = session()
     assert judge("04.1", answer).startswith("✘")
@@ -291,6 +321,47 @@ def test_an_endless_loop_is_stopped(monkeypatch):
         if not verdict.startswith(f"✘ {title(number)}: ")
         or "не закончилось" not in verdict
     }
+
+
+def _swallows(*args):
+    while True:
+        try:
+            sleep(0.001)
+        except:  # noqa: E722
+            continue
+
+
+def test_a_bare_except_does_not_keep_an_endless_loop_alive(monkeypatch):
+    monkeypatch.setattr("lecture_utils.exercises.expect.TIME_LIMIT", 0.1)
+    trace = sys.gettrace()
+    with pytest.raises(Failed, match="не закончилось за"):
+        call(_swallows)
+    assert sys.gettrace() is trace
+
+
+class _NoEnd(list):
+    def __len__(self):
+        return 2
+
+    def __iter__(self):
+        return iter(int, 1)
+
+    def __repr__(self):
+        return _endless()
+
+
+class _Exits(list):
+    def __repr__(self):
+        raise SystemExit
+
+    __len__ = __iter__ = __repr__
+
+
+@pytest.mark.parametrize("odd", [_NoEnd(), _Exits()], ids=["no end", "exit"])
+@pytest.mark.parametrize("number", ["04.1", "07.1", "11.1", "§4.1"])
+def test_what_is_returned_cannot_stop_the_notebook(number, odd, monkeypatch):
+    monkeypatch.setattr("lecture_utils.exercises.expect.TIME_LIMIT", 0.1)
+    assert judge(number, lambda *args: odd).startswith("✘")
 
 
 def test_a_function_that_sleeps_is_woken(monkeypatch):

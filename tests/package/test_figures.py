@@ -2,6 +2,7 @@
 
 import io
 from contextlib import suppress
+from itertools import pairwise
 
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
@@ -12,7 +13,16 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from lecture_utils import figures, live, show
-from lecture_utils.figures import answer_bars, gallery, heat_over, without_noise
+from lecture_utils.figures import (
+    answer_bars,
+    draw_box,
+    gallery,
+    grouped_bars,
+    heat_over,
+    panel,
+    with_answers,
+    without_noise,
+)
 
 ALT = "Прямая линия, проходящая через начало координат"
 
@@ -105,6 +115,44 @@ def test_moving_a_control_redraws_the_picture(displayed):
     assert picture.value != before
     slider.value = 1
     assert picture.value == before, "the picture depends on the value alone"
+
+
+def test_pointing_at_the_picture_moves_its_controls_together(displayed):
+    drawn = []
+
+    def draw(row, column, word):
+        drawn.append((row, column, word))
+        figure, (left, _) = plt.subplots(1, 2, figsize=(8, 4))
+        left.set(xlim=(0, 10), ylim=(10, 0))
+        return figure
+
+    controls = {
+        "row": widgets.IntSlider(3, min=0, max=9),
+        "column": widgets.FloatSlider(4, min=0, max=8, step=0.5),
+        "word": widgets.Dropdown(options=["a", "b"]),
+    }
+    live(
+        draw,
+        "клетка",
+        point=lambda ax, x, y: {} if ax else {"row": y, "column": x, "word": "b"},
+        **controls,
+    )
+    picture = slider_box(controls["row"]).children[-1]
+
+    def at(x: float, y: float) -> None:
+        """In the browser the left axes take these shares of the picture."""
+        left = (0.125 + x * 0.352, 0.12 + y * 0.77)
+        picture._handle_custom_msg({"x": left[0], "y": left[1]}, [])
+
+    at(0.62, 0.24)
+    assert drawn == [(3, 4.0, "a"), (2, 6.0, "b")], "both controls, one picture"
+    at(0.99, 0.99)  # the nearest value that there is
+    assert drawn[2:] == [(9, 8.0, "b")]
+    at(0.99, 0.99)
+    at(1.8, 0.5)  # other axes
+    at(-0.3, 0.5)  # beside the axes
+    assert len(drawn) == 3, "nothing has changed, nothing is drawn"
+    assert all("live-pointed" in c._dom_classes for c in controls.values())
 
 
 def test_what_cannot_be_drawn_is_said_at_its_place(displayed):
@@ -209,6 +257,59 @@ def test_pictures_without_titles_and_with_equal_ones():
     plt.close(figure)
     with pytest.raises(ValueError, match="картинок 2, а подписей 1"):
         gallery(torch.rand(2, 3, 4, 6), ["восьмёрка"])
+
+
+def test_a_panel_is_a_picture_under_its_title_without_axes():
+    figure, ax = plt.subplots()
+    colour = torch.rand(3, 4, 6)
+    image = panel(ax, colour, "улица", fontsize=9, vmin=0)
+    assert np.array_equal(image.get_array(), colour.movedim(0, -1))
+    assert (ax.get_title(), ax.title.get_fontsize(), ax.axison) == ("улица", 9, False)
+    with pytest.raises(ValueError, match="форма картинки"):
+        panel(ax, torch.zeros(2, 4, 6))
+    plt.close(figure)
+
+
+def test_a_box_stands_at_its_corners():
+    figure, ax = plt.subplots()
+    draw_box(ax, torch.tensor([2, 1, 7, 3]), ec="C3")
+    [patch] = ax.patches
+    assert patch.get_bbox().extents.tolist() == [2, 1, 7, 3]
+    assert not patch.get_fill()
+    plt.close(figure)
+
+
+@pytest.mark.parametrize("horizontal", [False, True])
+def test_grouped_bars_stand_side_by_side(horizontal):
+    figure, ax = plt.subplots()
+    groups = {"до": torch.tensor([0.25, 1.0]), "после": [0.5, 0.75]}
+    grouped_bars(ax, groups, ("слой 1", "слой 2"), horizontal=horizontal, number="{} %")
+    spans = []  # of a bar along the axis of names, and its value
+    for bar in ax.patches:
+        low, high = ("y0", "y1") if horizontal else ("x0", "x1")
+        box = bar.get_bbox()
+        value = box.x1 if horizontal else box.y1
+        spans.append((getattr(box, low), getattr(box, high), value))
+    assert [value for *_, value in spans] == [0.25, 1, 0.5, 0.75]
+    spans.sort()
+    assert all(a[1] < b[0] for a, b in pairwise(spans))
+    for place, (left, right) in enumerate(zip(spans[::2], spans[1::2], strict=True)):
+        assert (left[0] + right[1]) / 2 == pytest.approx(place)
+    said = [text.get_text() for text in ax.texts]
+    assert said == ["0,25 %", "1,0 %", "0,5 %", "0,75 %"]
+    axis = ax.yaxis if horizontal else ax.xaxis
+    assert [text.get_text() for text in axis.get_ticklabels()] == ["слой 1", "слой 2"]
+    assert len({bar.get_hatch() for bar in ax.patches}) == 2
+    assert ax.yaxis_inverted() == horizontal, "the first name on top"
+    plt.close(figure)
+
+
+def test_a_picture_with_its_answers():
+    figure = with_answers(torch.zeros(3, 8, 8, dtype=torch.uint8), {"кошка": 0.5})
+    left, right = figure.axes
+    assert left.images[0].get_array().shape == (8, 8, 3)
+    assert [text.get_text() for text in right.texts] == ["кошка, 50 %"]
+    plt.close(figure)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

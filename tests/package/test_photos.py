@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from PIL import Image
 from skimage.io import imread
 
-from lecture_utils.data import BOXES, PHOTOS, PHOTOS_RU, photo, photos
+from lecture_utils.data import BOXES, PHOTOS, PHOTOS_RU, box_mask, photo, photos
 
 # Whatever pictures lie in two packages: nobody chose them for this collection.
 STRANGERS = [
@@ -43,6 +43,15 @@ def test_names_and_boxes_fit_the_photos():
     for (name, _), (left, top, right, bottom) in BOXES.items():
         assert name in PHOTOS
         assert 0 <= left < right <= 1000 and 0 <= top < bottom <= 1000
+
+
+def test_a_mask_holds_the_pixels_of_its_box():
+    mask = box_mask((250, 0, 1000, 500), 4)
+    assert mask.int().tolist() == [[0, 1, 1, 1], [0, 1, 1, 1], [0] * 4, [0] * 4]
+    assert not box_mask((260, 0, 370, 1000), 4).any(), "no middle of a pixel lies there"
+    for x1, y1, x2, y2 in BOXES.values():
+        share = box_mask((x1, y1, x2, y2), 224).double().mean()
+        assert abs(share - (x2 - x1) * (y2 - y1) / 1000**2) < 0.01
 
 
 def test_bad_input_is_named():

@@ -13,7 +13,7 @@ from torchvision.models import Weights, WeightsEnum
 
 from lecture_utils import trained as module
 from lecture_utils.data import BOXES, photo
-from lecture_utils.trained import class_id, class_names, trained
+from lecture_utils.trained import class_id, class_names, trained, untrained
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +43,15 @@ def test_float32_gives_the_same_answers(real):
     ours, theirs = single.probabilities(pictures), real.probabilities(pictures)
     assert ours.dtype == torch.float32 and not single.net.training
     assert torch.allclose(ours.double(), theirs, atol=1e-4)
+
+
+def test_untrained_is_the_same_network_without_its_knowledge(real):
+    one, same, other = (untrained(seed, dtype=torch.float64) for seed in (0, 0, 1))
+    shapes = [(name, value.shape) for name, value in real.net.state_dict().items()]
+    assert [(name, value.shape) for name, value in one.state_dict().items()] == shapes
+    assert not one.training and one.classifier.weight.dtype == torch.float64
+    for net, equal in ((same, True), (other, False), (real.net, False)):
+        assert torch.equal(net.conv_stem.weight, one.conv_stem.weight) == equal
 
 
 def test_inputs(real):

@@ -1,17 +1,26 @@
 // Finds sections (sections.js) by BM25 over Snowball stems, as one types. A word of the
 // title counts most; a section that has all the words comes before one that has not, and
-// one that explains before one that only sums up.
+// one that explains before one that only sums up. A section has the other names of the
+// glossary's terms, too, and a word that no section has stands for those that sound alike.
 (() => {
-  const WEIGHTS = {title: 8, above: 2, text: 1, code: 0.3};
+  const WEIGHTS = {title: 8, above: 2, told: 2, text: 1, code: 0.3};
+  const NAMES = {about: 12, mentioned: 0.7};  // of terms
   const BELOW = 0.2;  // what subsections add to their section
-  const SUMMARY = /^(Итоги|Вопросы|Упражнения|Ещё два вопроса|Ссылки|Словарь|Карта утверждений|Разминка)/;
-  const SHOWN = 20;
-  const stemmer = new RussianStemmer();
+  const SUMMARY = /^(Содержание|Итоги|Вопросы|Упражнения|Ещё два вопроса|Ссылки|Словарь|Карта утверждений|Разминка)/;
+  const SHOWN = 20, BESIDE = 3;  // sections, and places in one of them
+  const russian = new RussianStemmer(), english = new EnglishStemmer();
   const known = new Map();
   const normal = text => text.toLowerCase().replaceAll('ё', 'е').replace(/(\d)[×хx](?=\d)/g, '$1x');
-  const stem = word => known.get(word) ?? (known.set(word, stemmer.stemWord(word)), known.get(word));
-  const stems = text => (normal(text).match(/[\p{L}\p{N}]+/gu) ?? []).map(stem);
+  const stem = word => {
+    if (!known.has(word)) known.set(word, (/[a-z]/.test(word) ? english : russian).stemWord(word));
+    return known.get(word);
+  };
+  // Of U-Net: u, net, unet.
+  const split = text => (normal(text).match(/[\p{L}\p{N}]+(?:-[\p{L}\p{N}]+)*/gu) ?? []).flatMap(word => (
+    word.includes('-') ? [...word.split('-'), word.replaceAll('-', '')] : [word]));
+  const stems = text => split(text).map(stem);
 
+  const names = TERMS.map(stems);
   const sections = SECTIONS.map(section => ({...section, count: new Map(), length: 0}));
   const add = (section, word, weight) => {
     section.count.set(word, (section.count.get(word) ?? 0) + weight);
@@ -23,6 +32,9 @@
         section.length += weight < 2 && weight;
       }
     }
+    for (const [part, weight] of Object.entries(NAMES)) {
+      for (const word of section[part].flatMap(term => names[term])) add(section, word, weight);
+    }
   }
   const spread = new Map();  // stem -> in how many sections
   for (const word of sections.flatMap(section => [...section.count.keys()])) {
@@ -30,26 +42,59 @@
   }
   let whole;  // the section that contains the ones below it
   for (const section of sections) {
-    if (section.level === 2) whole = section;
-    else if (section.level > 2) section.count.forEach((count, word) => add(whole, word, count * BELOW));
+    if (section.level < 3) whole = section;
+    else section.count.forEach((count, word) => add(whole, word, count * BELOW));
+    section.whole = section.id.startsWith('exercise') ? section : whole;
   }
   const usual = sections.reduce((sum, section) => sum + section.length, 0) / sections.length;
 
+  // How a word sounds: гуглнет and GoogLeNet are almost the same.
+  const LETTERS = Object.fromEntries([...'абвгдежзийклмнопрстуфхцчшщъыьэюя'].map((letter, k) => (
+    [letter, 'a b v g d e j z i i k l m n o p r s t u f h ts ch sh sh  i  e u a'.split(' ')[k]])));
+  const sound = word => [...word].map(letter => LETTERS[letter] ?? letter).join('')
+    .replace(/[ts]ion/g, 'shen').replaceAll('oo', 'u').replaceAll('ee', 'i').replaceAll('ph', 'f')
+    .replaceAll('x', 'ks').replaceAll('w', 'v').replaceAll('y', 'i').replace(/c(?=[ei])/g, 's')
+    .replace(/c(?!h)/g, 'k').replace(/(.)\1/g, '$1');
+  const sounds = [...known].filter(([word]) => word.length > 3).map(([word, stem]) => [stem, sound(word)]);
+  const distance = (a, b) => {  // of Levenshtein
+    let row = [...Array(b.length + 1).keys()];
+    for (let i = 0; i < a.length; i++) {
+      const next = [i + 1];
+      for (let j = 0; j < b.length; j++) {
+        next.push(Math.min(row[j + 1] + 1, next[j] + 1, row[j] + (a[i] !== b[j])));
+      }
+      row = next;
+    }
+    return row.at(-1);
+  };
+  const alike = word => {
+    const own = sound(word), most = own.length > 7 ? 2 : own.length > 3 ? 1 : 0;
+    const near = sounds.filter(([, its]) => Math.abs(its.length - own.length) <= most)
+      .map(([other, its]) => [other, distance(own, its)]);
+    const least = Math.min(most, ...near.map(([, far]) => far));
+    const found = near.filter(([, far]) => far === least).map(([other]) => [other, 0.8]);
+    if (found.length) return found;
+    for (let length = word.length - 1; length > 4; length--) {  // стереозрение, стереопара
+      const begun = [...spread.keys()].filter(other => other.startsWith(word.slice(0, length)));
+      if (begun.length) return begun.map(other => [other, 0.5]);
+    }
+    return [];
+  };
+
   // Stems that a word of the query stands for, and how much they count: its own, those of
   // the same root (затухание, затухающий), what an unfinished last word may become, and
-  // what the glossary says is the same (батчнорм, BN).
+  // those that sound alike if there are no others.
   const root = word => word.slice(0, Math.max(5, word.length - 3));
   const meant = query => {
-    const words = [...new Set(stems(query))];
-    const unfinished = /[\p{L}\p{N}]{3}$/u.test(query) ? words.at(-1) : null;
-    const same = word => SYNONYMS.map(group => group.flatMap(stems)).filter(group => group.includes(word)).flat();
-    return words.map(word => new Map([
-      ...[...spread.keys()].filter(other => (word === unfinished && other.startsWith(word))
+    const words = new Map(split(query).map(word => [stem(word), word]));
+    const unfinished = /[\p{L}\p{N}]{3}$/u.test(query) ? [...words.keys()].at(-1) : null;
+    return [...words].map(([word, written]) => {
+      const others = [...spread.keys()].filter(other => (word === unfinished && other.startsWith(word))
         || (word.length > 4 && other.startsWith(root(word)) && other.length < word.length + 4)
-      ).map(other => [other, 0.3]),
-      ...same(word).map(other => [other, 0.7]),
-      [word, 1],
-    ]));
+      ).map(other => [other, 0.5]);
+      const found = others.length || spread.has(word) ? others : alike(written);
+      return new Map([...found, [word, 1]]);
+    });
   };
   const common = new Set(STOPWORDS.map(stem));
   const rare = word => Math.log(1 + (sections.length + 0.5) / ((spread.get(word) ?? 0) + 0.5));
@@ -69,12 +114,17 @@
           count += share * section.count.get(word);
           sure = Math.max(sure, share);
         }
-        score += worth * count * 2.2 / (count + 1.2 * (0.25 + 0.75 * section.length / usual));
+        score += worth * count * 3.2 / (count + 2.2 * (0.25 + 0.75 * section.length / usual));
         had += worth * sure;
       }
-      const kind = SUMMARY.test(section.title) ? 0.3 : 1;
-      return {section, score: kind * score * (had / all) ** 2};
+      const kind = SUMMARY.test(section.title) ? 0.15 : section.level === 1 ? 0.4 : 1;
+      return {section, score: kind * score * had / all};
     }).filter(({score}) => score > 0).sort((a, b) => b.score - a.score);
+  };
+  const bySection = hits => {
+    const found = new Map();
+    for (const {section} of hits) found.set(section.whole, [...found.get(section.whole) ?? [], section]);
+    return [...found].slice(0, SHOWN);
   };
 
   // About 200 characters around the first word that was asked for, which is marked.
@@ -95,19 +145,28 @@
     return line;
   };
 
+  const link = section => {
+    const made = document.createElement('a');
+    made.href = `${section.page}.html#${section.id}`;
+    made.textContent = section.title;
+    return made;
+  };
   const article = document.getElementById('search');
   const input = article.querySelector('input');
   const show = () => {
     const query = input.value.trim(), hits = query ? find(query) : [];
     article.querySelector('#search-count').textContent =
-      query && (hits.length ? `Разделов: ${hits.length}` : 'Ничего не найдено: попробуйте другое слово.');
-    article.querySelector('#search-results').replaceChildren(...hits.slice(0, SHOWN).map(({section}) => {
-      const item = document.createElement('li'), link = document.createElement('a');
-      const above = document.createElement('span');
-      link.href = `${section.page}.html#${section.id}`;
-      link.textContent = section.title;
+      query && (hits.length ? `Мест: ${hits.length}` : 'Ничего не найдено: попробуйте другое слово.');
+    article.querySelector('#search-results').replaceChildren(...bySection(hits).map(([section, places]) => {
+      const item = document.createElement('li'), above = document.createElement('span');
+      const inside = document.createElement('ul');
       above.textContent = section.above === section.title ? '' : section.above;
-      item.append(link, above, excerpt(section, query));
+      inside.append(...places.filter(place => place !== section).slice(0, BESIDE).map(place => {
+        const one = document.createElement('li');
+        one.append(link(place));
+        return one;
+      }));
+      item.append(link(section), above, excerpt(places[0], query), ...inside.children.length ? [inside] : []);
       return item;
     }));
   };
