@@ -3,7 +3,8 @@
 # plain commands.
 
 # The first of these that is new enough; `make lab PYTHON=/path/to/python3` names one.
-PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11 python
+# A variable of the caller's comes first: it may mean another program's Python.
+PYTHON := $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 python
 # `make run NB=04_resnet` takes this notebook only, `make lab LAB_ARGS=--no-browser`
 # hands options on to JupyterLab, `make student ADDRESS=git+https://…` says where Colab
 # finds the package, `make grade SUBMISSIONS=folder` what to judge,

@@ -5,6 +5,28 @@ the functions that use them.
 """
 
 import logging
+import os
+import sys
+
+# Hub libraries read these at import: nothing is fetched unless the reader asks.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("HF_DATASETS_OFFLINE", "1")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+# cuBLAS is deterministic only with a fixed workspace.
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+# OpenMP reads this when torch is loaded: threads that wait by spinning take the cores
+# from whatever runs beside them.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# A picture is what the lecture shows, not what a user's file or variable asks, even if
+# matplotlib can read it: a backend that is not there would end the import.
+os.environ["MATPLOTLIBRC"] = os.devnull
+os.environ["MPLBACKEND"] = (
+    "module://matplotlib_inline.backend_inline" if "ipykernel" in sys.modules else "agg"
+)
 
 # Where it cannot write, matplotlib keeps its files elsewhere: nothing to tell a reader.
 logging.getLogger("matplotlib").setLevel(logging.ERROR)

@@ -10,19 +10,6 @@ from collections.abc import Iterator
 from importlib.resources import files
 from types import FrameType
 
-# Hub libraries read these at import: nothing is fetched unless the reader asks.
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
-os.environ.setdefault("HF_DATASETS_OFFLINE", "1")
-os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
-os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-# cuBLAS is deterministic only with a fixed workspace.
-os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-# OpenMP reads this when torch is loaded: threads that wait by spinning take the cores
-# from whatever runs beside them.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
 import executing
 import matplotlib as mpl
 import numpy as np
@@ -50,7 +37,7 @@ def setup(dtype: torch.dtype = torch.float64) -> torch.device:
     """
     if dtype not in (torch.float32, torch.float64):
         raise ValueError(f"dtype={dtype}, а нужен torch.float32 или torch.float64")
-    device = _device(os.environ.get("LECTURE_DEVICE") or "cpu")
+    device = _device(os.environ.get("LECTURE_DEVICE", "").strip().lower() or "cpu")
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
@@ -72,7 +59,7 @@ def setup(dtype: torch.dtype = torch.float64) -> torch.device:
         if _SameDraws.active is None:
             _SameDraws.active = _SameDraws(device.type)
             _SameDraws.active.__enter__()
-    mpl.rcdefaults()  # a picture is what the lecture shows, not what a user's file asks
+    mpl.rcdefaults()  # whatever has been changed since the import
     sns.set_theme(style="whitegrid", palette="colorblind", font_scale=1.15)
     mpl.rcParams["font.family"] = "DejaVu Sans"  # the one font with Cyrillic everywhere
     callouts = (files("lecture_utils") / "static/callouts.css").read_text("utf-8")

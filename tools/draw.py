@@ -175,10 +175,9 @@ def store(scene: Scene) -> None:
 
 
 def webp(image: Image.Image) -> bytes:
-    """A frame: without loss where that is small, as in plots with few colours."""
+    """A frame without loss: with few colours that is smaller than with."""
     file = io.BytesIO()
-    flat = image.getcolors(2**12) is not None
-    image.save(file, "WEBP", lossless=flat, quality=60 if flat else 90, method=3)
+    image.save(file, "WEBP", lossless=True, quality=60, method=3)
     return file.getvalue()
 
 
@@ -236,6 +235,7 @@ def svg(figure: Figure, picture: str) -> Values:
         artist.set_gid(f"{picture}:{part}")
         if ".image" in part:
             artist.set_interpolation("none")  # its own pixels; the browser scales them
+    figure.draw_without_rendering()  # the layout settles at the second time
     file = io.StringIO()
     settings: Any = {
         "svg.fonttype": "none",

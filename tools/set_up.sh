@@ -59,30 +59,53 @@ uv_install() {
     UV_CONFIG_FILE=.venv/uv.toml $bin/uv pip install --python .venv "$@"
 }
 
-# The caller's settings of uv, too, say where from (mirror, certificates), not where to;
-# nor does the folder that the collection was put into.
+# The caller's settings files, too, say where from (mirror, certificates), not where to,
+# not what, nor for which system; nor does the folder that the collection was put into.
+pip_settings() {
+    $bin/python -m pip config list 2>/dev/null | sed -nE "s/^(global|install|download)\.\
+(index-url|extra-index-url|no-index|find-links|trusted-host|proxy|cert|client-cert|timeout)\
+='?([^']*)'?$/\2 \3/p" > .venv/pip.txt
+    while read -r key value; do
+        name=PIP_$(echo "$key" | tr a-z- A-Z_)
+        eval "[ -n \"\${$name-}\" ] || export $name=\"\$(printf %b \"\$value\")\""
+    done < .venv/pip.txt
+    export PIP_CONFIG_FILE=/dev/null
+    # uv does not read pip's settings: hand on the mirror of a university or a company.
+    if [ -z "${UV_DEFAULT_INDEX-}${UV_INDEX_URL-}" ] && [ -n "${PIP_INDEX_URL-}" ]; then
+        export UV_DEFAULT_INDEX="$PIP_INDEX_URL"
+    fi
+    [ -z "${PIP_TRUSTED_HOST-}" ] || export UV_INSECURE_HOST="$(echo $PIP_TRUSTED_HOST)"
+    [ -z "${PIP_CERT-}" ] || export SSL_CERT_FILE="${SSL_CERT_FILE:-$PIP_CERT}"
+    [ -z "${PIP_PROXY-}" ] || export HTTPS_PROXY="${HTTPS_PROXY:-$PIP_PROXY}"
+}
+
 uv_settings() {
     for file in "${UV_CONFIG_FILE-}" "${XDG_CONFIG_HOME:-$HOME/.config}/uv/uv.toml" \
         "${APPDATA-}/uv/uv.toml" /etc/uv/uv.toml /dev/null; do
         [ -r "$file" ] && break
     done
-    sed -E "s/(^|[ {.,])(target|prefix) *= *(\"[^\"]*\"|'[^']*'),?/\1/" "$file" \
-        > .venv/uv.toml
+    "$bin/python" -c 'import json, sys, tomllib
+kept = """index index-url extra-index-url index-strategy no-index find-links offline
+allow-insecure-host native-tls system-certs keyring-provider cache-dir link-mode
+http-proxy https-proxy no-proxy concurrent-downloads concurrent-installs""".split()
+def toml(x):
+    if isinstance(x, dict):
+        return "{" + ", ".join(f"{k} = {toml(v)}" for k, v in x.items()) + "}"
+    return f"[{str.join(chr(44), map(toml, x))}]" if isinstance(x, list) else json.dumps(x)
+with open(sys.argv[1], "rb") as file:
+    settings = tomllib.load(file)
+for key, value in (settings | settings.pop("pip", {})).items():
+    if key in kept:
+        print(key, "=", toml(value))' "$file" > .venv/uv.toml
 }
 
 install() {
-    # `download` obeys pip's settings, in files and variables, about where from; the
-    # second call reads none: they may also say where to.
+    pip_settings
     $bin/python -m pip download --quiet --retries 1 --no-deps --dest .venv/seed \
         'uv>=0.9,<1' &&
-        PIP_CONFIG_FILE=/dev/null $bin/python -m pip --isolated install --quiet \
+        $bin/python -m pip --isolated install --quiet \
             --no-index --find-links .venv/seed uv || return
-    # uv does not read pip's settings: hand on the mirror of a university or a company.
-    mirror=${PIP_INDEX_URL-$($bin/python -m pip config get global.index-url 2>/dev/null)}
-    if [ -n "$mirror" ] && [ -z "${UV_DEFAULT_INDEX-}${UV_INDEX_URL-}" ]; then
-        export UV_DEFAULT_INDEX="$mirror"
-    fi
-    uv_settings
+    uv_settings || return
     if [ -n "${UV_TORCH_BACKEND-}" ]; then
         uv_install --no-verify-hashes -c requirements.txt -e '.[dev]'
     else

@@ -79,8 +79,8 @@ def own(names: Names) -> Arrays:
     layers = {n: m for n, m in names["net"].named_modules() if hasattr(m, "weight")}
     found = {}
     for name, layer in layers.items():
-        found[f"{name} weight"] = layer.weight.detach().cpu()
-        found[f"{name} bias"] = layer.bias.detach().cpu()
+        found[f"{name} weight"] = layer.weight.detach().float().cpu()
+        found[f"{name} bias"] = layer.bias.detach().float().cpu()
     found["dense_1 weight"], found["dense_1 step"] = in_steps(found["dense_1 weight"])
     return {name: value.numpy() for name, value in found.items()}
 
@@ -148,7 +148,7 @@ WAYS = {
         }
     ),
     "11_mnist_activations-draw_depth": Way(),
-    "12_real_transformer-draw_heads": Way({"layer": (1, 2, 4, 6, 8, 10, 11, 12)}),
+    "12_real_transformer-draw_heads": Way({"layer": (1, 2, 4, 6, 8, 10, 12)}),
     "12_real_transformer-draw_alike": Way(
         figures=("source",), arrays=tokens, tolerance=1 / 510 + 1e-6
     ),

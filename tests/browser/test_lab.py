@@ -159,6 +159,7 @@ DROP = """async input => {
             throw Error(`the browser would open the file: ${kind}`);
     }
 }"""
+PICTURE = "img[src^=blob]"
 CHANGED = "([picture, before]) => picture.getAttribute('src') !== before"
 KERNEL_IS_CONNECTED = """() => {
     const session = globalThis.jupyterapp?.shell.currentWidget?.context?.sessionContext
@@ -217,7 +218,7 @@ def move(control: ElementHandle) -> None:
 
 def check_controls(page: Page, cell: ElementHandle) -> None:
     """Every control of the cell changes the picture, and so does pointing at it."""
-    picture = cell.wait_for_selector("img[src^=blob]")
+    picture = cell.wait_for_selector(PICTURE)
     moved = controls(cell)
     assert moved, "a picture and nothing to change it"
     for control in moved:
@@ -283,7 +284,7 @@ def test_runs_and_is_shown_from_top_to_bottom(notebook: Page, lecture: Path):
     assert sorted(set(seen)) == wanted
 
     cell = page.query_selector(".jp-Deck .jp-Cell.jp-mod-active")
-    before = cell.query_selector("img.widget-image")
+    before = cell.query_selector(PICTURE)
     page.keyboard.press("Control+Enter")
     before.wait_for_element_state("hidden")  # the cell makes another one
     check_controls(page, cell)

@@ -167,12 +167,10 @@ class Sampler:
             if is_frames:
                 Image.fromarray(pixels(figure)).save(target / f"{number}.png")
             else:
-                sample |= {
-                    "parts": content(figure),
-                    "points": points(scene, figure, rng),
-                }
-                if number < LOOKED_AT:
+                if number < LOOKED_AT:  # first of all, as the page had it drawn
                     sample["svg"] = draw.svg(figure, scene.picture)["svg"]
+                sample["parts"] = content(figure)
+                sample["points"] = points(scene, figure, rng)
             plt.close(figure)
             made.append(sample)
         text = json.dumps(made, default=lambda array: array.tolist())

@@ -55,8 +55,9 @@ def test_setup_refuses_a_bad_dtype():
         setup(dtype=torch.int64)
 
 
-def test_an_empty_device_name_is_none(monkeypatch):
-    monkeypatch.setenv("LECTURE_DEVICE", "")
+@pytest.mark.parametrize("name", ["", " ", "CPU "])
+def test_an_empty_device_name_is_none_and_case_is_free(monkeypatch, name):
+    monkeypatch.setenv("LECTURE_DEVICE", name)
     assert setup() == torch.device("cpu")
 
 

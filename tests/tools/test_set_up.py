@@ -16,16 +16,17 @@ pytestmark = pytest.mark.skipif(
     shutil.which("make") is None or sys.platform == "win32", reason="no make or no sh"
 )
 TEXT = "Makefile", "tools/set_up.sh", ".ci/run", "requirements.txt"
-BINARY = ".png", ".npz", ".safetensors", ".jpg"
+BINARY = ".png", ".npy", ".npz", ".safetensors", ".jpg"
 # Stands in for every Python: notes how it is called, and makes .venv of itself.
 PYTHON = f"""#!/bin/sh
-echo "$0 $* | $(env | grep -E '^(UV|PIP|PYTHON|HOME)_?' | tr '\\n' ' ')" >> "$CALLS"
+echo "$0 $* | $(env | grep -E '^(UV|PIP|PYTHON|HOME|SSL)_?' | tr '\\n' ' ')" >> "$CALLS"
 case "$*" in
     "-m venv --clear .venv")
         mkdir -p .venv/bin && cp "$0" .venv/bin/python && cp "$0" .venv/bin/uv ;;
-    "-m pip config get global.index-url") echo https://mirror.example/simple ;;
+    "-m pip config list") cat "$LISTED" 2>/dev/null ||
+        echo "global.index-url='https://mirror.example/simple'" ;;
     *"import lecture_utils"*) [ -z "${{BROKEN-}}" ] ;;
-    *"import platform"*) exec "{sys.executable}" "$@" ;;
+    *"import platform"* | *"import json"*) exec "{sys.executable}" "$@" ;;
 esac
 """
 
@@ -91,28 +92,60 @@ def test_uv_obeys_the_mirror_of_pip(folder: Path):
     assert all("UV_DEFAULT_INDEX=https://mirror.example/simple" in call for call in uv)
     shutil.rmtree(folder / ".venv")
     _, calls, _ = make(folder, UV_DEFAULT_INDEX="https://own.example")
-    assert not [call for call in calls if "mirror.example" in call]
+    assert not [call for call in calls if "UV_DEFAULT_INDEX=https://mirror" in call]
 
 
 def test_a_configuration_of_pip_says_where_from_not_where_to(folder: Path):
     _, calls, _ = make(folder, PIP_CONFIG_FILE="/etc/odd.conf")
     [download] = [call for call in calls if " pip download " in call]
     [install] = [call for call in calls if " pip --isolated install " in call]
-    assert "PIP_CONFIG_FILE=/etc/odd.conf" in download
-    assert "PIP_CONFIG_FILE=/dev/null" in install and " --no-index " in install
+    assert "PIP_CONFIG_FILE=/dev/null" in download and "PIP_CONFIG_FILE=/dev/null" in (
+        install
+    )
+    assert " --no-index " in install
+
+
+def test_of_a_configuration_of_pip_only_where_from_counts(folder: Path):
+    """Secure shops ask for hashes or for sources; those would stop the set-up."""
+    listed = folder.parent / "listed"
+    listed.write_text(
+        "download.platform='win_amd64'\n"
+        "global.cert='/etc/our ca.pem'\n"
+        "global.index-url='https://$HOME.example/a b'\n"
+        "global.no-binary=':all:'\n"
+        "global.require-hashes='true'\n"
+        "install.trusted-host='a.example\\nb.example'\n",
+        "utf-8",
+    )
+    none = dict.fromkeys(["PIP_CERT", "SSL_CERT_FILE", "PIP_INDEX_URL"], "")
+    _, calls, said = make(folder, LISTED=str(listed), PIP_RETRIES="7", **none)
+    [download] = [call for call in calls if " pip download " in call]
+    for odd in ("PIP_PLATFORM", "PIP_NO_BINARY", "PIP_REQUIRE_HASHES", "PIP_RETRIES"):
+        assert odd not in download
+    uv = [call for call in calls if "/uv pip" in call]
+    assert len(uv) == 2, said
+    for call in uv:
+        assert "UV_DEFAULT_INDEX=https://$HOME.example/a b " in call
+        assert "SSL_CERT_FILE=/etc/our ca.pem " in call
+        assert "UV_INSECURE_HOST=a.example b.example " in call
 
 
 def test_a_configuration_of_uv_says_where_from_not_where_to(folder: Path):
     settings = folder.parent / "config/uv/uv.toml"
     settings.parent.mkdir(parents=True)
     mirror = 'index-url = "https://own.example/simple"'
-    for where_to in ("[pip]\ntarget = '/a b'\nprefix=\"/\"", 'pip = {target = "/a"}'):
+    for where_to in (
+        "[pip]\ntarget = '/a b'\nprefix=\"/\"",
+        'pip = {target = "/a"}',
+        'required-version = ">=99"\nexclude-newer = "2020-01-01"\npip.no-deps = true',
+        "[pip]\npython-platform = 'windows'\nno-binary = [\n':all:',\n]",
+    ):
         settings.write_text(f"{mirror}\n{where_to}\n", "utf-8")
         _, calls, said = make(folder, XDG_CONFIG_HOME=str(folder.parent / "config"))
         uv = [call for call in calls if "/uv pip" in call]
         assert uv and all("UV_CONFIG_FILE=.venv/uv.toml" in call for call in uv), said
         read = tomllib.loads((folder / ".venv/uv.toml").read_text("utf-8"))
-        assert read == {"index-url": "https://own.example/simple", "pip": {}}
+        assert read == {"index-url": "https://own.example/simple"}
         shutil.rmtree(folder / ".venv")
 
 
@@ -137,6 +170,18 @@ def test_wheels_instead_of_the_network(folder: Path):
     shutil.rmtree(folder / ".venv")
     _, calls, _ = make(folder)
     assert not [call for call in calls if "UV_OFFLINE" in call]
+
+
+def test_a_python_of_another_program_is_no_obstacle(folder: Path):
+    """`PYTHON` is what node-gyp, configure and tox read, too."""
+    (folder / "bin").mkdir()
+    shutil.copy(folder.parent / "python", folder / "bin/python3")
+    path = f"{folder / 'bin'}:{os.environ['PATH']}"
+    command = ["make", ".venv/.complete"]
+    variables = {"PYTHON": "/no/python2", "PATH": path, "CALLS": f"{folder}/calls"}
+    run = subprocess.run(command, cwd=folder, env=os.environ | variables)
+    assert run.returncode == 0
+    assert "-m venv" in (folder / "calls").read_text("utf-8")
 
 
 def test_what_does_not_start_is_not_complete(folder: Path):
