@@ -171,7 +171,7 @@ def _add(found: dict[str, Source], piece: str, part: str, before: str) -> str:
         title, comma, rest = piece.partition(",")
         who, _, title = title.rpartition(" и др. ")
         who, url, rest = who and f"{who} и др", "", comma + rest
-    who = who.strip(" .") or before
+    who = who.strip(" .,:") or before
     what, _, use = rest.partition(" — ")
     years = re.findall(r"\b(?:19|20)\d\d\b", what)
     source = found.setdefault(url or title, Source(title, url))
