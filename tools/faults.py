@@ -516,6 +516,13 @@ FAULTS: dict[str, list[Fault]] = {
             "assert picture.value, (",
         ),
     ],
+    "test_readers": [
+        Fault(
+            "site: pictures without alt text",
+            'alt="{alt}" loading="lazy" ',
+            'alt="" loading="lazy" ',
+        ),
+    ],
     "test_solutions -k 02_vgg": [
         Fault(
             "02: a wrong solution",
@@ -980,7 +987,7 @@ FAULTS: dict[str, list[Fault]] = {
 HEAVY = "evaluate", "nbconvert", "seaborn", "sklearn.datasets", "timm", "torchmetrics"
 
 
-NO_TEXT = ".png", ".npz", ".safetensors"
+NO_TEXT = ".png", ".npy", ".npz", ".safetensors"
 
 
 def tracked() -> list[str]:

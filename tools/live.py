@@ -43,7 +43,9 @@ def drawn_by(source: str) -> str | None:
 
 @cache
 def pictures(name: str) -> dict[str, str]:
-    """Cell id -> NAME-FUNCTION of every live picture of a notebook."""
+    """Cell id -> NAME-FUNCTION of every live picture of a notebook; of ours only."""
+    if name not in {path.stem for path in notebooks()}:
+        return {}
     drawn = {cell.id: drawn_by(cell.source) for cell in code_cells(name)}
     return {cell: f"{name}-{function}" for cell, function in drawn.items() if function}
 
@@ -81,8 +83,7 @@ def fragment(name: str, cell_id: str) -> str | None:
     The page must lie beside the folder that `copy_to` writes. None: the cell shows no
     live picture, or it is not drawn yet (`python -m tools.live`).
     """
-    stored = name in {path.stem for path in notebooks()}
-    picture = pictures(name).get(cell_id) if stored else None
+    picture = pictures(name).get(cell_id)
     if not picture or not is_drawn(picture):
         return None
     page = json.loads((OUT / picture / "page.json").read_text("utf-8"))

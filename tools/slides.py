@@ -59,7 +59,7 @@ VENDOR = (
 READER_ONLY = {"exercise", "solution"}  # cell tags
 # A reader opens an answer, a talk shows it with the next click.
 FOLDED = re.compile(
-    r'<details class="callout a">\n<summary>(.+)</summary>\n\n(.+?)\n\n</details>',
+    r'<details class="callout a">\n<summary>([^<]+)</summary>\n\n(.+?)\n\n</details>',
     re.DOTALL,
 )
 OPEN = r"""<div class="callout a">

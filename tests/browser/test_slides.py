@@ -221,12 +221,13 @@ ANSWER = """<details class="callout a">
 появится
 
 </details>"""
+SHOWN = '<div class="callout a">\n\n**Ответ.** появится\n\n</div>'
 NOTEBOOK = new_notebook(
     metadata={"title": "Лекция & «слайды»"},
     cells=[
         text("# Название", "slide"),
         text("установка", "skip"),
-        text(ANSWER, "fragment"),
+        text(f"{ANSWER}\n\n{ANSWER}", "fragment"),
         text("заметка", "notes"),
         text("## Упражнение", "slide", "exercise"),
         code("решение = 1", tags=("solution",)),
@@ -246,7 +247,7 @@ def test_talk_shows_what_a_hall_needs():
     assert [(cell.source, slide_type(cell)) for cell in cells] == [
         ("# Название", "slide"),
         ("заметка", "notes"),
-        ('<div class="callout a">\n\n**Ответ.** появится\n\n</div>', "fragment"),
+        (f"{SHOWN}\n\n{SHOWN}", "fragment"),
         ("Смотрите [дальше](05_next.html#часть)", "slide"),
         ("show(draw())", None),
         ("## Раздел", "slide"),

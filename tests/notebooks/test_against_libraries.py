@@ -880,6 +880,7 @@ MODULES = {
         "NoSigmoid()": (2, 4, 3, 5),
         "TwoMLPs(4, 2)": (2, 4, 3, 5),
         "Softmax(4, 2)": (2, 4, 3, 5),
+        "VANBlock(2, 3)": (2, 2, 3, 5),
     },
     "07_grad_cam": {"QuiltBlock(4, 'с CBAM')": (1, 4, 3, 5)},
     "08_self_attention": {
@@ -889,6 +890,7 @@ MODULES = {
         "LibraryMHA(4, 2).train()": (2, 3, 4),
         "Reverser(N=3, d=4)": [2, 3],
         "ViT(8, 4, 4, 2, 1, 8, 3)": (2, 3, 8, 8),
+        "ScaledBlock(4, 2, 8)": (2, 3, 4),
     },
     "09_swin": {
         "GlobalAttention(4, 2)": (2, 2, 3, 4),

@@ -34,7 +34,7 @@ def data(lecture) -> SimpleNamespace:
 
 @pytest.fixture(scope="module")
 def trained(lecture, data) -> dict:
-    """The three networks of the notebook from other initial weights, and accuracy."""
+    """The four networks of the notebook from other initial weights, and accuracy."""
     nets = {}
     for seed in SEEDS:
         for kind in lecture.KINDS:
@@ -386,6 +386,13 @@ def test_plain_residual_and_attention(lecture, data, trained, seed):
     assert point["обычная"] < point["остаточная"] - 0.3
     assert inside["обычная"] < inside["остаточная"] - 0.05
     assert inside["остаточная"] < inside["с CBAM"] - 0.02
+    assert inside["с SE"] < inside["остаточная"]
+    opened = copy.deepcopy(trained["с CBAM", seed][0])
+    for block in (opened.block1, opened.block2):
+        block.residual[2].spatial = nn.Identity()
+    heat = lecture.heat_of(opened, opened.block2, data.val.x, data.y)
+    share = lecture.share(lecture.energy_share(heat, data.mask))
+    assert inside["остаточная"] + 0.01 < share < inside["с CBAM"] - 0.02
 
 
 @pytest.mark.seeds
