@@ -3,7 +3,6 @@
 import gc
 import io
 import reprlib
-import textwrap
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from html import escape
@@ -101,7 +100,8 @@ def live(
         except (Exception, KeyboardInterrupt, SystemExit) as error:
             given = ", ".join(f"{n} = {reprlib.repr(v)}" for n, v in values().items())
             text = f"Не нарисовать при {given}: {type(error).__name__}: {error}"
-            message.value = f"<b>{escape(textwrap.shorten(text, 500))}</b>"
+            text = text if len(text) <= 500 else f"{text[:500]}…"
+            message.value = f"<b>{escape(text)}</b>"
 
     def pointed(x: float, y: float) -> None:
         before, place = values(), _place(shown[0], x, y)

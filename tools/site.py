@@ -6,6 +6,8 @@ Nothing is executed, and no page asks for anything outside build/site/. With an 
 in which NAME stands for the name of the notebook, every lecture has a link to it there.
 """
 
+import argparse
+import html
 import json
 import shutil
 import sys
@@ -61,7 +63,7 @@ def links(name: str, services: dict[str, str]) -> str:
     """Where a reader gets the notebook itself; NAME in an address is its name."""
     found = [f'<a href="notebooks/{name}.ipynb" download>Скачать тетрадь</a>']
     for service, address in services.items():
-        address = address.replace("NAME", name)
+        address = html.escape(address.replace("NAME", name))
         found.append(f'<a href="{address}">Открыть в {service}</a>')
     return f'<p class="get">{" · ".join(found)}</p>'
 
@@ -152,10 +154,17 @@ def build(
     live.copy_to(out, [path.stem for path in paths])
 
 
+def address(text: str) -> str:
+    """The ``type`` of an argument that becomes a link: nothing but a page."""
+    if not text.startswith("https://"):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected https://…")
+    return text
+
+
 def main() -> None:
     parser = command_line.parser(__doc__)
     for service in SERVICES:
-        parser.add_argument(f"--{service.lower()}", metavar="ADDRESS")
+        parser.add_argument(f"--{service.lower()}", metavar="ADDRESS", type=address)
     given = vars(parser.parse_args())
     services = {s: given[s.lower()] for s in SERVICES if given[s.lower()]}
     build(notebooks(), services)

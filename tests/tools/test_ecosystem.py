@@ -1,5 +1,6 @@
 """The notebooks in the ordinary tools of others: nbconvert, a cell of parameters."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from nbconvert import HTMLExporter, MarkdownExporter, ScriptExporter
 from nbformat.v4 import new_code_cell
 
-from tools.paths import NOTEBOOKS, notebooks
+from tools.paths import NOTEBOOKS, ROOT, notebooks
 
 
 @pytest.mark.parametrize("path", notebooks(), ids=lambda path: path.stem)
@@ -41,12 +42,24 @@ def test_a_notebook_becomes_markdown(path: Path):
         assert f"]({name})" in text, "a picture that nothing shows"
 
 
-def test_a_notebook_runs_with_a_cell_of_parameters_on_top(tmp_path: Path):
+def test_a_notebook_runs_in_place_with_parameters_and_without_assertions(
+    tmp_path: Path,
+):
+    """By a course's script that optimises, in a folder whose name is a sentence."""
+    path = tmp_path / "лекция 6 №1 [a] it's 100%" / "начало 100%.ipynb"
+    path.parent.mkdir()
     nb = nbformat.read(NOTEBOOKS / "00_start.ipynb", as_version=4)
     nb.cells.insert(0, new_code_cell("course = 'осень'"))
-    nb.cells.append(new_code_cell("print(course)"))
-    nbformat.write(nb, tmp_path / "start.ipynb")
-    run = [sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute"]
-    subprocess.run([*run, tmp_path / "start.ipynb"], check=True)
-    done = nbformat.read(tmp_path / "start.nbconvert.ipynb", as_version=4)
-    assert done.cells[-1].outputs[0].text == "осень\n"
+    nb.cells.append(new_code_cell("print(course, __debug__, setup.__doc__)"))
+    nbformat.write(nb, path)
+    run = [sys.executable, "-m", "nbconvert", "--to", "notebook", "--inplace"]
+    subprocess.run(
+        [*run, "--execute", path.name],  # of a whole path nbconvert would read [a]
+        check=True,
+        cwd=path.parent,
+        env=os.environ
+        | {"PYTHONOPTIMIZE": "2", "PYTHONDONTWRITEBYTECODE": "1"}
+        | {"PYTHONPATH": str(ROOT)},
+    )
+    done = nbformat.read(path, as_version=4)
+    assert done.cells[-1].outputs[0].text == "осень False None\n"

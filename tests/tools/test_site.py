@@ -1,5 +1,6 @@
 """The site says what the notebooks say, every address leads somewhere."""
 
+import argparse
 import base64
 import re
 from collections import Counter
@@ -271,6 +272,14 @@ def test_a_link_to_a_service_only_where_it_is_configured():
     assert "Открыть" not in site.links("04_topic", {})
     links = site.links("04_topic", {"Binder": "https://b.org/?path=NAME.ipynb"})
     assert '<a href="https://b.org/?path=04_topic.ipynb">Открыть в Binder</a>' in links
+
+
+def test_an_address_is_a_page_and_nothing_else():
+    odd = 'https://b.org/?a=1&b="><script>'
+    assert '?a=1&amp;b=&quot;&gt;&lt;script&gt;">' in site.links("x", {"Colab": odd})
+    for text in ("javascript:alert(1)", "http://b.org", "b.org"):
+        with pytest.raises(argparse.ArgumentTypeError, match="expected https"):
+            site.address(text)
 
 
 # --- glossary, bibliography, claims ---------------------------------------------------
