@@ -67,7 +67,7 @@ GO = """async places => {
 }"""
 # The pictures inside a new SVG are decoded later than it is put in.
 PAINTED = """() => Promise.all(
-    [...document.querySelectorAll('.live-picture image')].map(image => image.decode?.()))"""
+    [...document.querySelectorAll('.live-picture image')].map(i => i.decode?.()))"""
 POINT = """places => places.map(
     place => document.querySelector('figure.live').live.pointedAt(...place))"""
 EXCHANGE = """svg => {
