@@ -65,6 +65,9 @@ GO = """async places => {
             Object.entries(value).map(([k, v]) => [k, plain(v)])) : value;
     return [plain(parts), picture.ms, picture.key()];
 }"""
+# The pictures inside a new SVG are decoded later than it is put in.
+PAINTED = """() => Promise.all(
+    [...document.querySelectorAll('.live-picture image')].map(i => i.decode?.()))"""
 POINT = """places => places.map(
     place => document.querySelector('figure.live').live.pointedAt(...place))"""
 EXCHANGE = """svg => {
@@ -384,6 +387,7 @@ def distance(a: Any, b: Any) -> float:
 
 
 def shot(page: Page) -> np.ndarray:
+    page.evaluate(PAINTED)
     png = page.locator(".live-picture svg").screenshot()
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
 

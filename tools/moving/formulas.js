@@ -6,7 +6,11 @@ const range = n => [...Array(n).keys()];
 const sum = values => values.reduce((a, b) => a + b, 0);
 const least = values => values.reduce((a, b) => Math.min(a, b));
 const most = values => values.reduce((a, b) => Math.max(a, b));
-const dot = (a, b) => a.reduce((total, x, k) => total + x * b[k], 0);
+const dot = (a, b) => {
+  let total = 0;
+  for (let k = 0; k < a.length; k++) total += a[k] * b[k];
+  return total;
+};
 const fixed = (value, digits) => (Object.is(value, -0) ? '-' : '') + value.toFixed(digits);
 const russian = value => String(Number(value.toFixed(2)) + 0).replace('.', ',').replace('-', '−');
 // Row k of a matrix, as it lies there and as an ordinary array.
