@@ -13,8 +13,6 @@ import torch
 import traitlets
 from torch import Tensor
 
-from lecture_utils.data.photos import PHOTOS_RU
-
 _STATIC = files("lecture_utils") / "static"
 
 
@@ -35,6 +33,9 @@ class PhotoPicker(widgets.VBox):
     value = traitlets.Any()
 
     def __init__(self, value: str = "cat", description: str = "снимок") -> None:
+        # A notebook without a photo does not wait for what reads them.
+        from lecture_utils.data.photos import PHOTOS_RU
+
         self.description = description
         self.menu = widgets.Dropdown(
             options=list(PHOTOS_RU.items()),
