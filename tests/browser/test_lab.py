@@ -225,7 +225,7 @@ def check_controls(page: Page, cell: ElementHandle) -> None:
         before = picture.get_attribute("src")
         move(control)
         page.wait_for_function(CHANGED, arg=[picture, before])
-    for share in (0.6, 0.9):  # of the width: two places in the axes
+    for share in (0.9, 0.7):  # of the width: two places in the axes
         before, box = picture.get_attribute("src"), picture.bounding_box()
         picture.click(position={"x": share * box["width"], "y": box["height"] / 2})
         page.wait_for_function(CHANGED, arg=[picture, before])
