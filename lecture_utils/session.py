@@ -2,6 +2,7 @@
 
 import ast
 import ctypes
+import gc
 import os
 import random
 import sys
@@ -16,6 +17,7 @@ import numpy as np
 import seaborn as sns
 import torch
 from IPython import get_ipython
+from IPython.core.interactiveshell import ExecutionResult
 from IPython.display import HTML, display
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
@@ -67,12 +69,17 @@ def setup(dtype: torch.dtype = torch.float64) -> torch.device:
     if shell := get_ipython():
         shell.ast_node_interactivity, shell.autocall = "last_expr", 0
         shell.set_custom_exc((NameError, MemoryError, RuntimeError), _explain)
-        shell.events.register("post_run_cell", _return_memory)
+        shell.events.register("post_run_cell", _tidy_up)
     return device
 
 
-def _return_memory(_result: object) -> None:
+def _tidy_up(result: ExecutionResult) -> None:
     """Give the system what the cell has freed; glibc would keep it for later cells."""
+    if result.info and (result.info.raw_cell or "").startswith("# импорт"):
+        # Modules stay: no search for garbage need look through their half a million
+        # objects again, and `show` searches before each picture.
+        gc.collect()
+        gc.freeze()
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
         libc.malloc_trim(0)
 

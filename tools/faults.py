@@ -83,8 +83,8 @@ FAULTS: dict[str, list[Fault]] = {
         ),
         Fault(
             "session: threads wait by spinning",
-            '"OMP_WAIT_POLICY", "PASSIVE"',
-            '"OMP_WAIT_POLICY", "ACTIVE"',
+            '"GOMP_SPINCOUNT", "1000"',
+            '"GOMP_SPINCOUNT", "300000"',
         ),
     ],
     "test_set_up": [
