@@ -60,10 +60,11 @@ def claims_of(path: Path, run: int) -> list:
 
 
 def version(path: Path) -> int:
-    """Another one when the code of the notebook has changed."""
+    """Another one when the code of the notebook or of the package has changed."""
     cells = nbformat.read(path, as_version=4).cells
     code = [cell.source for cell in cells if cell.cell_type == "code"]
-    return crc32(repr(code).encode())
+    package = sorted((ROOT / "lecture_utils").rglob("*.py"))
+    return crc32(repr([*code, *(p.read_bytes() for p in package)]).encode())
 
 
 def row(name: str, cell: int, seen: list[tuple[str, bool, dict[str, float]]]) -> str:

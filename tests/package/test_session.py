@@ -1,6 +1,7 @@
 """Start of a notebook and checked claims."""
 
 import ctypes
+import gc
 import sys
 from pathlib import Path
 
@@ -48,6 +49,20 @@ def test_what_a_cell_has_freed_goes_back_to_the_system():
     finally:
         InteractiveShell.clear_instance()
     assert full - resident() > 200e6 and last is not None
+
+
+def test_only_what_is_imported_is_left_out_of_the_search_for_garbage():
+    shell = InteractiveShell.instance()
+    gc.unfreeze()
+    try:
+        setup()
+        shell.run_cell("x = [[]]")
+        assert gc.get_freeze_count() == 0
+        shell.run_cell("# импорт\nimport math")
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
+        InteractiveShell.clear_instance()
 
 
 def test_setup_refuses_a_bad_dtype():
