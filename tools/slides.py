@@ -9,41 +9,48 @@ Printing and drawing need Chromium or Chrome; CHROMIUM may name its file.
 """
 
 import html
-import importlib.util
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import matplotlib
 import nbformat
-from nbformat import NotebookNode
-from nbformat.v4 import new_markdown_cell, new_output
 from PIL import Image
 
-from tools import command_line, live, load
-from tools.cells import WIDGET_VIEW, excerpt, slide_type, tags
+from tools import command_line, live, load, vendor
 from tools.paths import BUILD, ROOT, notebooks
+from tools.talk import talk
+from tools.vendor import PACKAGES
 
 TEMPLATE = ROOT / "tools/deck"
 OUT = BUILD / "slides"
-PACKAGES = BUILD / "vendor-packages"
 
 # Folder in vendor/, where the files come from, and which.
 FACES = ("", "-Bold", "-Oblique", "-BoldOblique", "Mono", "Mono-Bold", "Mono-Oblique")
+COLOURS = ("black", "blue", "green", "orange", "purple", "red", "yellow")
+BOARD = ["chalkboard/plugin.js", "chalkboard/style.css"]
+BOARD += [f"chalkboard/img/{name}.png" for name in ("sponge", "blackboard")]
+BOARD += [f"chalkboard/img/boardmarker-{colour}.png" for colour in COLOURS]
+BOARD += [f"chalkboard/img/chalk-{colour}.png" for colour in ("white", *COLOURS[1:])]
+POINTER = ("dist/pointer.js", "dist/pointer.css")
 VENDOR = (
     (
         "reveal",
         PACKAGES / "sphinx_revealjs/_static/revealjs",
         ("LICENSE", "dist/reveal.css", "dist/reveal.js", "plugin/notes/notes.js"),
     ),
+    (
+        "plugins",
+        PACKAGES / "reveal.js-plugins/package",
+        ("LICENSE", *BOARD),
+    ),
+    ("pointer", PACKAGES / "reveal.js-pointer/package", ("LICENSE", *POINTER)),
     (
         "mathjax",
         PACKAGES / "sphinx-mathjax-offline/static/mathjax",
@@ -56,85 +63,6 @@ VENDOR = (
     ),
 )
 
-READER_ONLY = {"exercise", "solution"}  # cell tags
-# A reader opens an answer, a talk shows it with the next click.
-FOLDED = re.compile(
-    r'<details class="callout a">\n<summary>([^<]+)</summary>\n\n(.+?)\n\n</details>',
-    re.DOTALL,
-)
-OPEN = r"""<div class="callout a">
-
-**\1.** \2
-
-</div>"""
-
-
-# --- from a notebook to a talk --------------------------------------------------------
-
-
-def talk(nb: NotebookNode, name: str = "") -> NotebookNode:
-    """A copy of the notebook ``name`` without what only its reader needs.
-
-    A widget view becomes a picture that moves without a kernel, if `tools.live` has
-    drawn it; the static picture that follows is then only printed. Left out: skipped
-    cells, exercises and solutions, other widget views, the source of cells tagged
-    ``hide-input``, and all but the telling lines of cells tagged ``slide:NAME``. A
-    slide of which nothing but notes is left disappears; one without a heading repeats
-    the last one.
-    """
-    nb = deepcopy(nb)
-    for before, cell in zip(nb.cells, nb.cells[1:], strict=False):
-        if moving := live.fragment(name, before.id):
-            before.outputs = [new_output("display_data", {"text/html": moving})]
-            if any("image/png" in o.get("data", {}) for o in cell.get("outputs", [])):
-                cell.metadata["tags"] = [*tags(cell), "still"]
-    slides: list[list[NotebookNode]] = [[]]
-    for cell in nb.cells:
-        if slide_type(cell) in ("slide", "subslide"):
-            slides.append([])
-        slides[-1].append(cell)
-    heading = None
-    nb.cells = []
-    for cells in filter(None, map(shown_cells, slides)):
-        own = re.search(r"^(#{1,3} .+)", cells[0].source, re.MULTILINE)
-        if cells[0].cell_type == "markdown" and own:
-            heading = own[1] if own[1].startswith("##") else None
-        elif heading:
-            again = {"tags": ["continued"], "slideshow": {"slide_type": "slide"}}
-            nb.cells.append(new_markdown_cell(heading, metadata=again))
-            cells[0].metadata["slideshow"]["slide_type"] = ""
-        nb.cells += cells
-    return nb
-
-
-def shown_cells(slide: list[NotebookNode]) -> list[NotebookNode]:
-    """The cells of one slide that a talk shows, notes right after the first."""
-    shown = [cell for cell in map(for_talk, slide) if cell]
-    notes = [cell for cell in shown if slide_type(cell) == "notes"]
-    content = [cell for cell in shown if slide_type(cell) != "notes"]
-    if not content:
-        return []
-    # The cell that started the slide may be gone. A talk is a line, not a grid, so
-    # a subslide is a slide.
-    content[0].metadata["slideshow"] = {"slide_type": "slide"}
-    # Inside a fragment, notes would stay hidden until it opens.
-    return [content[0], *notes, *content[1:]]
-
-
-def for_talk(cell: NotebookNode) -> NotebookNode | None:
-    """The cell as a talk shows it, or None."""
-    if slide_type(cell) == "skip" or READER_ONLY & {*tags(cell)}:
-        return None
-    if cell.cell_type == "markdown":
-        cell.source = re.sub(r"\]\(([\w-]+)\.ipynb\b", r"](\1.html", cell.source)
-        cell.source = FOLDED.sub(OPEN, cell.source)
-        return cell
-    cell.outputs = [o for o in cell.outputs if WIDGET_VIEW not in o.get("data", {})]
-    cell.source = excerpt(cell)
-    hidden = "hide-input" in tags(cell)
-    cell.metadata["transient"] = {"remove_source": hidden}
-    return cell if cell.outputs or not hidden else None
-
 
 # --- from a talk to files -------------------------------------------------------------
 
@@ -143,15 +71,15 @@ def build(paths: list[Path], out: Path = OUT) -> list[Path]:
     """Write a deck per notebook, what they share, and the page that lists all decks."""
     from nbconvert.exporters import SlidesExporter  # slow to import
 
-    fetch_packages()
+    vendor.fetch()
     for folder, source, files in VENDOR:
         for file in files:
             copy(source / file, out / "vendor" / folder / file)
-    for css in (
-        *(TEMPLATE / "static").glob("*.css"),
+    for file in (
+        *(TEMPLATE / "static").iterdir(),
         ROOT / "lecture_utils/static/callouts.css",
     ):
-        copy(css, out / "static" / css.name)
+        copy(file, out / "static" / file.name)
     live.copy_to(out, [path.stem for path in paths])
     exporter = SlidesExporter(
         extra_template_basedirs=[str(TEMPLATE.parent)],
@@ -174,25 +102,6 @@ def build(paths: list[Path], out: Path = OUT) -> list[Path]:
 def copy(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, target)
-
-
-def fetch_packages() -> None:
-    """Install reveal.js and MathJax into build/ once; their hashes are checked."""
-    wanted = TEMPLATE / "assets.txt"
-    done = PACKAGES / wanted.name
-    if done.exists() and done.read_bytes() == wanted.read_bytes():
-        return
-    shutil.rmtree(PACKAGES, ignore_errors=True)
-    pip = ["uv", "pip"] if importlib.util.find_spec("uv") else ["pip"]
-    command = [sys.executable, "-m", *pip, "install", "--quiet", "--no-deps"]
-    command += ["--require-hashes", "--only-binary=:all:", "-r", str(wanted)]
-    command += ["--target", str(PACKAGES)]
-    if subprocess.run(command).returncode:
-        sys.exit(
-            "slides: reveal.js and MathJax could not be fetched; the reason stands "
-            "above. They are fetched once, into build/, and that needs the network."
-        )
-    copy(wanted, done)
 
 
 def list_decks(out: Path) -> None:

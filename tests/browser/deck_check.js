@@ -92,12 +92,13 @@
   const checkLabel = (element, pseudo) => {
     const style = getComputedStyle(element, pseudo);
     if (style.content === 'none') return;
-    checkSize(style, limits.text, element);
+    checkSize(style, limits.small, element);
     checkContrast(style.color, element, ` of ${pseudo}`);
   };
   const checkText = (text, element) => {
     const style = getComputedStyle(element);
-    checkSize(style, element.closest('pre, code') ? limits.code : limits.text, element);
+    const small = element.closest('pre:not(.claims), code, table, sub, sup, .live');
+    checkSize(style, small ? limits.small : limits.text, element);
     if (!style.fontFamily.startsWith('"DejaVu Sans')) {
       report(`font ${style.fontFamily}`, element);
     }
@@ -115,6 +116,10 @@
     if (!image.complete || !image.naturalWidth) report('broken picture', image);
     if (!image.alt.trim() || image.alt.startsWith('<')) {
       report('picture without alt text', image);
+    }
+    const letters = Math.round(image.dataset.letters * image.clientWidth);
+    if (letters < limits.letters) {
+      report(`letters of ${letters} px, ${limits.letters} px needed`, image);
     }
   };
   const checkFormula = formula => {

@@ -25,8 +25,9 @@ PATHS = notebooks()
 CHECK = (Path(__file__).parent / "deck_check.js").read_text("utf-8")
 FONT = Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf"
 LIMITS = {  # px of a slide of 1280x720, before it is scaled to the screen
-    "text": 20,
-    "code": 16,
+    "text": 24,
+    "small": 20,  # code, tables, indices, footers, pictures that move
+    "letters": 16,  # inside a picture
     "contrast": 4.5,
     "footer": 40,
     "margin": 50,  # left and right

@@ -1,38 +1,83 @@
-"""A talk, not a listing: as many slides as minutes, and code with room around it."""
+"""A talk, not a listing: a script in time, pictures at hand, results as titles."""
 
+import base64
+import io
 import re
+from functools import cache
 from itertools import pairwise
-from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 from nbformat import NotebookNode
+from PIL import Image
 
-from tools.cells import tags
-from tools.paths import notebooks
+from tools.cells import slide_type, tags
+from tools.paths import NOTEBOOKS, notebooks
+from tools.talk import seconds, talk
 
+NAMES = [path.stem for path in notebooks()]
+LECTURES = NAMES[1:]
 WORDS = 90  # letters of a text that is more than a title
+WITHOUT_PICTURE = 4  # slides in a row
 MINUTES = re.compile(r"^\| (\d+) \| \[.*?\]\(.*?\) \| (\d+) \|", re.MULTILINE)
+HEADING = re.compile(r"^#{1,3} (.+)", re.MULTILINE)
+SECTION = re.compile(r"^## \d+\.\d+\. ")
+VOTE = re.compile(r"\*\*А\.\*\*.+\*\*Б\.\*\*.+\*\*В\.\*\*", re.DOTALL)
+NUMBER = re.compile(r"\d+(?:[\s  ]\d{3})*(?:,\d+)?")
+UNSPOKEN = re.compile(r"[$`*\\]")
+
+Slide = list[NotebookNode]
 
 
-def slides(nb: NotebookNode) -> list[list[NotebookNode]]:
-    """Cells of each slide; notes and what is skipped are left out."""
-    found: list[list[NotebookNode]] = []
-    for cell in nb.cells:
-        kind = cell.metadata.slideshow.slide_type
-        if kind in ("slide", "subslide"):
+@cache
+def slides(name: str) -> list[Slide]:
+    """Cells of each slide of the talk; the notes are among them."""
+    found: list[Slide] = []
+    nb = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
+    for cell in talk(nb, name).cells:
+        if slide_type(cell) == "slide":
             found.append([])
-        if kind not in ("skip", "notes"):
-            found[-1].append(cell)
+        found[-1].append(cell)
     return found
 
 
-def only_code(slide: list[NotebookNode]) -> bool:
+def notes(slide: Slide) -> list[str]:
+    """What is said, without the time that the talk writes above it."""
+    said = [cell.source for cell in slide if slide_type(cell) == "notes"]
+    return [text.partition("\n\n**Лектору.** ")[2] for text in said]
+
+
+def shown(slide: Slide) -> str:
+    """All words of a slide: text, printed results, alt texts."""
+    cells = [cell for cell in slide if slide_type(cell) != "notes"]
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    texts = [cell.source for cell in cells if "message" not in tags(cell)]
+    texts += [str(output.get("text", "")) for output in outputs]
+    texts += [str(output.get("data", {}).get("text/plain", "")) for output in outputs]
+    texts += [str(output.get("data", {}).get("text/html", "")) for output in outputs]
+    return "\n".join(texts)
+
+
+def title(slide: Slide) -> str:
+    [message] = [c.source for c in slide if "message" in tags(c)] or [""]
+    return HEADING.findall(message or slide[0].source)[0]
+
+
+def pictures(slide: Slide) -> list[NotebookNode]:
     outputs = [output for cell in slide for output in cell.get("outputs", [])]
-    drawn = any("image/png" in output.get("data", {}) for output in outputs)
-    text = sum(len(cell.source) for cell in slide if cell.cell_type == "markdown")
-    code = any(c.cell_type == "code" and "hide-input" not in tags(c) for c in slide)
-    return code and not drawn and text < WORDS
+    return [output for output in outputs if "image/png" in output.get("data", {})]
+
+
+def only_code(slide: Slide) -> bool:
+    said = [c.source for c in slide if c.cell_type == "markdown"]
+    said = [HEADING.sub("", text) for text in said if "data-seconds" not in text]
+    code = [
+        c
+        for c in slide
+        if c.cell_type == "code" and not c.metadata.transient.remove_source
+    ]
+    return bool(code) and not pictures(slide) and sum(map(len, said)) < WORDS
 
 
 def minutes() -> dict[int, int]:
@@ -42,22 +87,128 @@ def minutes() -> dict[int, int]:
     return {int(part): int(count) for part, count in MINUTES.findall(text)}
 
 
-@pytest.mark.parametrize("path", notebooks()[1:], ids=lambda path: path.stem)
-def test_a_slide_has_a_minute(path: Path):
-    deck = slides(nbformat.read(path, as_version=4))
-    assert len(deck) <= minutes()[int(path.stem[:2])]
+# --- time -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", LECTURES)
+def test_a_slide_has_a_minute(name: str):
+    assert len(slides(name)) <= minutes()[int(name[:2])]
 
 
 def test_the_start_has_five_slides():
-    assert len(slides(nbformat.read(notebooks()[0], as_version=4))) == 5
+    assert len(slides(NAMES[0])) == 5
 
 
-@pytest.mark.parametrize("path", notebooks(), ids=lambda path: path.stem)
-def test_no_two_slides_of_code_alone_follow_each_other(path: Path):
-    deck = slides(nbformat.read(path, as_version=4))
+@pytest.mark.parametrize("name", NAMES)
+def test_every_slide_has_words_that_can_be_spoken(name: str):
+    wrong = [
+        title(slide)
+        for slide in slides(name)
+        if len(notes(slide)) != 1 or UNSPOKEN.search(notes(slide)[0])
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("name", LECTURES)
+def test_the_script_takes_the_announced_time(name: str):
+    said = sum(seconds(note) for slide in slides(name) for note in notes(slide))
+    assert said / 60 == pytest.approx(minutes()[int(name[:2])], rel=0.05)
+
+
+def test_pauses_count_and_a_number_takes_a_word_a_digit():
+    assert seconds("слово " * 130) == 60
+    assert seconds("Ждём. Пауза 20 с.") == 20
+    assert seconds("то-то 224 " * 65) == 120
+
+
+# --- titles ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_slide_has_a_title_of_its_own(name: str):
+    deck = slides(name)
+    grey = [title(slide) for slide in deck if "continued" in tags(slide[0])]
+    titles = [title(slide) for slide in deck]
+    twice = {text for text in titles if titles.count(text) > 1}
+    assert (grey, twice) == ([], set())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_number_in_a_title_stands_on_its_slide(name: str):
+    unseen = [
+        f"{text}: {number}"
+        for slide in slides(name)
+        if any("message" in tags(cell) for cell in slide)
+        for text in [title(slide)]
+        for number in NUMBER.findall(text)
+        if number not in NUMBER.findall(shown(slide).replace(".", ","))
+    ]
+    assert unseen == []
+
+
+# --- what is seen ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_two_slides_of_code_alone_follow_each_other(name: str):
     together = [
-        second[0].source.split("\n")[0]
-        for first, second in pairwise(deck)
+        title(second)
+        for first, second in pairwise(slides(name))
         if only_code(first) and only_code(second)
     ]
     assert together == []
+
+
+@pytest.mark.parametrize("name", LECTURES)
+def test_a_picture_is_never_far(name: str):
+    run: list[str] = []
+    runs = []
+    for slide in slides(name):
+        run = [] if pictures(slide) else [*run, title(slide)]
+        if len(run) > WITHOUT_PICTURE:
+            runs.append(run)
+    assert runs == []
+
+
+@pytest.mark.parametrize("name", LECTURES)
+def test_a_section_opens_with_a_picture(name: str):
+    bare = [
+        slide[0].source.partition("\n")[0]
+        for slide, following in pairwise(slides(name))
+        if SECTION.match(slide[0].source) and not pictures(slide + following)
+    ]
+    assert bare == []
+
+
+@pytest.mark.parametrize("name", LECTURES)
+def test_the_hall_votes_before_it_sees(name: str):
+    votes = [slide for slide in slides(name) if VOTE.search(shown(slide))]
+    assert len(votes) >= 2
+    assert not [title(slide) for slide in votes if pictures(slide)]
+
+
+@pytest.mark.parametrize("name", LECTURES)
+def test_one_exercise_is_solved_together(name: str):
+    deck = slides(name)
+    cells = [cell for slide in deck for cell in slide if "together" in tags(cell)]
+    kinds = [next(iter({"exercise", "solution"} & {*tags(c)}), "") for c in cells]
+    assert kinds == ["exercise", "solution"]
+    assert slide_type(cells[1]) == "fragment"
+
+
+def build(output: NotebookNode) -> list[str]:
+    return output.metadata["image/png"].get("covers", [])
+
+
+@pytest.mark.parametrize("name", LECTURES)
+def test_a_picture_is_cut_where_nothing_is_drawn(name: str):
+    built = [p for slide in slides(name) for p in pictures(slide) if build(p)]
+    assert built
+    for picture in built:
+        png = base64.b64decode(picture.data["image/png"])
+        pixels = np.asarray(Image.open(io.BytesIO(png)).convert("L"))
+        for cover in build(picture):
+            side, share = re.match(r"(left|top): ([\d.]+)%", cover).groups()
+            lines = pixels.T if side == "left" else pixels
+            line = lines[round(float(share) / 100 * len(lines))]
+            assert np.ptp(line) == 0, f"{picture.data['text/plain']}: {cover}"

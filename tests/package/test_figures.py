@@ -51,9 +51,26 @@ def test_show_stores_the_picture_with_its_alt_text(displayed):
     show(figure, ALT)
     [(data, metadata)] = displayed
     assert data["text/plain"] == ALT
-    assert metadata["image/png"] == {"width": 400, "height": 200, "alt": ALT}
+    tick = figure.axes[0].get_xticklabels()[0].get_fontsize()
+    letters = round(tick * 100 / 72, 1)
+    size = {"width": 400, "height": 200, "letters": letters}
+    assert metadata["image/png"] == {**size, "alt": ALT}
     assert Image.open(io.BytesIO(data["image/png"])).size == (600, 300)
     assert not plt.fignum_exists(figure.number), "an open figure would be shown twice"
+
+
+def test_only_letters_that_are_seen_are_measured(displayed):
+    figure = _line()
+    figure.axes[0].set_axis_off()
+    show(figure, ALT)
+    figure, ax = plt.subplots()
+    ax.set_axis_off()
+    ax.text(0, 0, "мелко", fontsize=3.6)
+    ax.text(0, 1, "не видно", fontsize=1).set_visible(False)
+    show(figure, ALT)
+    [bare, small] = [metadata["image/png"] for _, metadata in displayed]
+    assert "letters" not in bare
+    assert small["letters"] == 5
 
 
 def test_the_same_figure_gives_the_same_bytes(displayed):

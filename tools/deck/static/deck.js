@@ -1,0 +1,71 @@
+// A deck: numbers, room, time; then reveal.js.
+
+const slides = [...document.querySelectorAll('.slides section:not(:has(section))')];
+const BOTTOM = 664, RIGHT = 1230; // px; below and beside them lie the margins
+const LEAST = { mono: 18, good: 20, table: 20 }; // px
+const LARGEST = { mono: 26, table: 24, picture: 2 }; // px; of a picture, times
+
+const content = slide =>
+  [...slide.querySelectorAll('*:not(svg *, aside, aside *, .picture span)')];
+const fits = slide => content(slide).every(element => {
+  const box = element.getBoundingClientRect(), page = slide.getBoundingClientRect();
+  return box.bottom - page.top <= BOTTOM && box.right - page.left <= RIGHT;
+});
+
+// The largest value at which the slide still fits; ``apply`` is left at it.
+function enlarge(slide, apply, least, most) {
+  apply(most);
+  if (fits(slide)) return;
+  for (let step = 0; step < 6; step++) {
+    const middle = (least + most) / 2;
+    apply(middle);
+    if (fits(slide)) least = middle; else most = middle;
+  }
+  apply(least);
+}
+
+// Tables, code, printed results and pictures grow into the free room of their slide.
+function fill(slide) {
+  const pictures = [...slide.querySelectorAll('.picture img')];
+  const widths = pictures.map(picture => picture.width);
+  const picture = by => pictures.forEach((one, i) => { one.width = widths[i] * by; });
+  const property = name => size => slide.style.setProperty(name, `${size}px`);
+  const [mono, table] = [property('--mono-size'), property('--table-size')];
+  const [code, tables] = ['pre', 'table'].map(tag => slide.querySelector(tag));
+  if (code) enlarge(slide, mono, LEAST.mono, LEAST.good);
+  if (tables) enlarge(slide, table, LEAST.table, LARGEST.table);
+  if (pictures.length) enlarge(slide, picture, 1, LARGEST.picture);
+  if (code) {
+    const now = parseFloat(slide.style.getPropertyValue('--mono-size'));
+    enlarge(slide, mono, now, LARGEST.mono);
+  }
+}
+
+// What is claimed is said in the letters of the text.
+for (const printed of document.querySelectorAll('.jp-RenderedText pre'))
+  if (/^[✔✘]/.test(printed.textContent.trim())) printed.classList.add('claims');
+
+slides.forEach((slide, i) => {
+  slide.dataset.number = `${i + 1} / ${slides.length}`;
+  const time = slide.querySelector('aside [data-seconds]');
+  if (time) slide.dataset.timing = time.dataset.seconds;
+});
+
+// Everything is measured while all slides are laid out and all fonts are loaded.
+Promise.all([...document.fonts].map(font => font.load()))
+  .then(() => MathJax.startup.promise)
+  .then(() => MathJax.typesetPromise())
+  .then(() => Promise.all([...document.images].map(image => image.decode().catch(() => {}))))
+  .then(() => slides.forEach(fill))
+  .then(() => document.body.classList.remove('typesetting'))
+  .then(() => Reveal.initialize({
+    width: 1280, height: 720, margin: 0, center: false, transition: 'none',
+    controls: false, progress: true, hash: true,
+    defaultTiming: 60, pdfSeparateFragments: false,
+    // Keys: B a board, C a pen, Del wipes, X the next colour, Q a pointer. What is drawn
+    // is kept as long as the tab; boards are printed from it with ?print-pdf.
+    chalkboard: { storage: document.title, grid: false, transition: 0 },
+    pointer: { key: 'q', pointerSize: 18 },
+    plugins: [RevealNotes, RevealChalkboard, RevealPointer],
+  }))
+  .then(() => { document.documentElement.dataset.deckReady = ''; });
