@@ -17,6 +17,7 @@ LAB_ARGS ?=
 ADDRESS ?=
 SUBMISSIONS ?=
 SITE_ARGS ?=
+HANDOUT_ARGS ?=
 SETTING ?=
 LOCK_ARGS ?=
 WHEELS ?=
@@ -43,7 +44,7 @@ unexport $(filter-out PYTHONUTF8,$(filter PYTHON%,$(.VARIABLES)))
 $(shell grep -qxF '$(CURDIR)' $(READY) 2>/dev/null && $(BIN)/python -Ic '' 2>/dev/null \
 	|| rm -f $(READY))
 
-.PHONY: help lab test weights wheels seeds run edit live compare slides pdf site book student grade stability bench lock clean
+.PHONY: help lab test weights wheels seeds run edit live compare slides pdf handout site book student grade stability bench lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*  ## /  make \1	/p' Makefile
@@ -90,6 +91,9 @@ slides: $(READY)  ## export the notebooks as offline slides into build/slides/
 
 pdf: $(READY)  ## print the slides into build/slides/, too; needs Chromium or Chrome
 	$(BIN)/python -m tools.slides --pdf $(NB)
+
+handout: $(READY)  ## three slides a page for the hall; HANDOUT_ARGS=--notes adds the script
+	$(BIN)/python -m tools.handout $(HANDOUT_ARGS) $(NB)
 
 site: $(READY)  ## the notebooks as a site that needs no server: build/site/
 	$(BIN)/python -m tools.site $(SITE_ARGS)

@@ -15,9 +15,10 @@ from fontTools.ttLib import TTFont
 from matplotlib import image
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request
+from pypdf import PdfReader
 
 from tests.colours import contrast
-from tools import slides
+from tools import handout, slides
 from tools.cells import WIDGET_VIEW, slide_type
 from tools.paths import ROOT, notebooks
 
@@ -265,7 +266,7 @@ def test_deck_as_a_hall_sees_it(tmp_path: Path, page: Page):
     assert page.title() == "Лекция & «слайды»"
     assert page.get_attribute("img", "alt") == "Кривая обучения"
     assert "show(" not in page.text_content(".slides")
-    assert page.text_content("aside.notes").strip() == "заметка"
+    assert page.text_content("aside.notes p:last-child").strip() == "заметка"
     assert not page.is_visible("text=появится")
     page.keyboard.press("ArrowRight")
     assert page.is_visible("text=появится")
@@ -278,6 +279,75 @@ def test_deck_as_a_hall_sees_it(tmp_path: Path, page: Page):
     speaker.value.wait_for_selector(".speaker-controls-notes >> text=заметка")
 
     slides.print_pdf(page, deck)
-    assert (
-        len(re.findall(rb"/Type /Page\b", deck.with_suffix(".pdf").read_bytes())) == 4
+    assert len(PdfReader(deck.with_suffix(".pdf")).pages) == 4
+
+
+def test_a_hall_draws_and_points(tmp_path: Path, page: Page):
+    nbformat.write(NOTEBOOK, tmp_path / "talk.ipynb")
+    [deck] = slides.build([tmp_path / "talk.ipynb"], tmp_path)
+    slides.open_deck(page, deck)
+    blank = page.screenshot()
+    page.keyboard.press("c")
+    page.mouse.move(300, 400)
+    page.mouse.down()
+    page.mouse.move(600, 500, steps=5)
+    page.mouse.up()
+    page.keyboard.press("c")
+    assert page.screenshot() != blank
+    page.keyboard.press("q")
+    page.mouse.move(500, 300, steps=5)
+    assert page.is_visible(".cursor-dot")
+    page.wait_for_function("sessionStorage.length > 0")
+
+
+def test_handout_has_three_slides_a_page_and_their_words(tmp_path: Path, page: Page):
+    nbformat.write(NOTEBOOK, tmp_path / "talk.ipynb")
+    [deck] = slides.build([tmp_path / "talk.ipynb"], tmp_path)
+    told = {}
+    for notes in (False, True):
+        reader = PdfReader(handout.print_handout(page, deck, notes=notes))
+        told[notes] = "".join(sheet.extract_text() for sheet in reader.pages)
+        assert len(reader.pages) == 2
+        alts = page.eval_on_selector_all("img", "all => all.map(one => one.alt)")
+        assert any("Кривая обучения" in alt for alt in alts)
+        assert not any("заметка" in alt for alt in alts)
+    assert "заметка" in told[True]
+    assert "заметка" not in told[False]
+
+
+BUILT = picture("Две панели")
+BUILT.metadata = {"image/png": {"width": 40, "height": 30}}
+
+
+def test_a_picture_is_built_and_grows(tmp_path: Path, page: Page):
+    cell = code("show(draw())", BUILT, tags=("hide-input",))
+    cell.metadata["slideshow"] = {"slide_type": "slide", "build": {"x": [0.25, 0.5]}}
+    cell.metadata["slideshow"]["title"] = "Панели появляются по одной"
+    nb = new_notebook(metadata={"title": "Рисунок"}, cells=[cell])
+    nbformat.write(nb, tmp_path / "built.ipynb")
+    [deck] = slides.build([tmp_path / "built.ipynb"], tmp_path)
+    slides.open_deck(page, deck)
+
+    assert page.text_content("h2").strip() == "Панели появляются по одной"
+    assert page.eval_on_selector("img", "image => image.clientWidth") == 80
+    hidden = ".picture span:not(.visible)"
+    places = page.eval_on_selector_all(hidden, "all => all.map(one => one.style.left)")
+    assert places == ["25%", "50%"]
+    page.keyboard.press("ArrowRight")
+    assert page.locator(hidden).count() == 1
+    page.keyboard.press("ArrowRight")
+    assert page.locator(hidden).count() == 0
+
+
+def test_the_script_tells_the_time(tmp_path: Path, page: Page):
+    notes = [text("**Лектору.** " + "слово " * 64 + "Пауза 15 с.", "notes")] * 2
+    cells = [text("## Раз", "slide"), notes[0], text("## Два", "slide"), notes[1]]
+    nb = new_notebook(metadata={"title": "Время"}, cells=cells)
+    nbformat.write(nb, tmp_path / "timed.ipynb")
+    [deck] = slides.build([tmp_path / "timed.ipynb"], tmp_path)
+    slides.open_deck(page, deck)
+    timing = "all => all.map(one => one.dataset.timing)"
+    assert page.eval_on_selector_all("section[data-timing]", timing) == ["45", "45"]
+    assert "45 с; к концу слайда — 1:30" in page.text_content(
+        "section:last-child aside"
     )
