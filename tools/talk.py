@@ -124,17 +124,18 @@ def under_headings(
     cells: list[NotebookNode], own: str | None, title: str | None, last: str | None
 ) -> list[NotebookNode]:
     """The cells of a slide below its title; a section's heading stands above that."""
+    # The cell that started the slide may be gone. A talk is a line, not a grid, so
+    # a subslide is a slide.
+    cells[0].metadata["slideshow"] = {"slide_type": ""}
     above = []
     if own and title:
         above = [_heading(own, "section")]
-        cells[0].source = cells[0].source.replace(own, "", 1)
+        cells[0].source = cells[0].source.replace(own, "", 1).strip()
+        cells = cells if cells[0].source else cells[1:]
     if title:
         above.append(_heading(f"## {title}", "message"))
     elif last and not own:
         above = [_heading(last, "continued")]
-    # The cell that started the slide may be gone. A talk is a line, not a grid, so
-    # a subslide is a slide.
-    cells[0].metadata["slideshow"] = {"slide_type": ""}
     cells = [*above, *cells]
     cells[0].metadata["slideshow"] = {"slide_type": "slide"}
     return cells

@@ -224,6 +224,13 @@ ANSWER = """<details class="callout a">
 
 </details>"""
 SHOWN = '<div class="callout a">\n\n**Ответ.** появится\n\n</div>'
+
+
+def titled(cell: nbformat.NotebookNode, title: str) -> nbformat.NotebookNode:
+    cell.metadata["slideshow"]["title"] = title
+    return cell
+
+
 NOTEBOOK = new_notebook(
     metadata={"title": "Лекция & «слайды»"},
     cells=[
@@ -238,23 +245,29 @@ NOTEBOOK = new_notebook(
         text("Смотрите [дальше](05_next.ipynb#часть)"),
         code("live(draw)", WIDGET, tags=("hide-input",)),
         code("show(draw())", picture("Кривая обучения"), tags=("hide-input",)),
-        text("## Раздел", "slide"),
+        titled(text("## Раздел", "slide"), "Итог: 5 из 6"),
         text("продолжение", "subslide"),
+        text("## Решим вместе", "subslide"),
+        text("решение", "fragment", "solution", "together"),
     ],
 )
 
 
 def test_talk_shows_what_a_hall_needs():
     cells = slides.talk(NOTEBOOK).cells
-    assert [(cell.source, slide_type(cell)) for cell in cells] == [
+    told = [(cell.source.split("</span>\n\n")[-1], slide_type(cell)) for cell in cells]
+    assert told == [
         ("# Название", "slide"),
         ("заметка", "notes"),
         (f"{SHOWN}\n\n{SHOWN}", "fragment"),
         ("Смотрите [дальше](05_next.html#часть)", "slide"),
         ("show(draw())", None),
         ("## Раздел", "slide"),
+        ("## Итог: 5 из 6", None),
         ("## Раздел", "slide"),
         ("продолжение", ""),
+        ("## Решим вместе", "slide"),
+        ("решение", "fragment"),
     ]
 
 
@@ -271,7 +284,7 @@ def test_deck_as_a_hall_sees_it(tmp_path: Path, page: Page):
     page.keyboard.press("ArrowRight")
     assert page.is_visible("text=появится")
     page.keyboard.press("ArrowRight")
-    assert page.get_attribute("section.present[data-number]", "data-number") == "2 / 4"
+    assert page.get_attribute("section.present[data-number]", "data-number") == "2 / 5"
 
     with page.expect_popup() as speaker:
         page.keyboard.press("ArrowLeft")
@@ -279,7 +292,7 @@ def test_deck_as_a_hall_sees_it(tmp_path: Path, page: Page):
     speaker.value.wait_for_selector(".speaker-controls-notes >> text=заметка")
 
     slides.print_pdf(page, deck)
-    assert len(PdfReader(deck.with_suffix(".pdf")).pages) == 4
+    assert len(PdfReader(deck.with_suffix(".pdf")).pages) == 5
 
 
 def test_a_hall_draws_and_points(tmp_path: Path, page: Page):
@@ -340,14 +353,15 @@ def test_a_picture_is_built_and_grows(tmp_path: Path, page: Page):
 
 
 def test_the_script_tells_the_time(tmp_path: Path, page: Page):
-    notes = [text("**Лектору.** " + "слово " * 64 + "Пауза 15 с.", "notes")] * 2
-    cells = [text("## Раз", "slide"), notes[0], text("## Два", "slide"), notes[1]]
+    said = "**Лектору.** " + "слово " * 64 + "Пауза 15 с."
+    cells = [text("## Раз", "slide"), text(said, "notes")]
+    cells += [text("## Два", "slide"), text(said, "notes")]
     nb = new_notebook(metadata={"title": "Время"}, cells=cells)
     nbformat.write(nb, tmp_path / "timed.ipynb")
     [deck] = slides.build([tmp_path / "timed.ipynb"], tmp_path)
     slides.open_deck(page, deck)
     timing = "all => all.map(one => one.dataset.timing)"
     assert page.eval_on_selector_all("section[data-timing]", timing) == ["45", "45"]
-    assert "45 с; к концу слайда — 1:30" in page.text_content(
-        "section:last-child aside"
-    )
+    text_of = "all => all.map(one => one.textContent)"
+    told = page.eval_on_selector_all("[data-seconds]", text_of)
+    assert told == ["45 с; к концу слайда — 0:45", "45 с; к концу слайда — 1:30"]
