@@ -105,7 +105,7 @@ def told(notebooks: Notebooks) -> dict[str, list[str]]:
 
 
 def spoken_of(section: Section, terms: list[Term]) -> dict[str, list[int]]:
-    """Numbers of the terms that a section is about, and of those that it mentions.
+    """Numbers of the terms that a section introduces, is about, and mentions.
 
     It is about those of its title and those that it introduces. Search finds a section
     by all names of its terms: «receptive field», «рецептивное поле», «поле зрения».
@@ -114,9 +114,12 @@ def spoken_of(section: Section, terms: list[Term]) -> dict[str, list[int]]:
     for number, term in enumerate(terms):
         for name in {stems(name) for name in term.names}:
             known.setdefault(name, []).append(number)
-    about = [n for n, term in enumerate(terms) if term.section == section.id]
-    about += _found(section.title, known)
-    return {"about": about, "mentioned": _found(" ".join(section.text), known)}
+    introduced = [n for n, term in enumerate(terms) if term.section == section.id]
+    return {
+        "introduced": introduced,
+        "about": introduced + _found(section.title, known),
+        "mentioned": _found(" ".join(section.text), known),
+    }
 
 
 def _found(text: str, known: dict[tuple[str, ...], list[int]]) -> list[int]:

@@ -116,7 +116,7 @@ def lay_out(paths: list[Path], services: dict[str, str], source: Path) -> None:
             for page in made
             for section in page.sections
         ],
-        "TERMS": [" ".join(term.names) for term in terms],
+        "TERMS": [term.names for term in terms],
         "STOPWORDS": sorted(SearchRussian.stopwords),
     }
     lines = [

@@ -10,17 +10,24 @@
   const SHOWN = 20, BESIDE = 3;  // sections, and places in one of them
   const russian = new RussianStemmer(), english = new EnglishStemmer();
   const known = new Map();
-  const normal = text => text.toLowerCase().replaceAll('ё', 'е').replace(/(\d)[×хx](?=\d)/g, '$1x');
+  const NUMBERS = {один: 1, два: 2, три: 3, пять: 5, семь: 7};
+  const normal = text => text.toLowerCase().replaceAll('ё', 'е').replace(/(\d)[×хx](?=\d)/g, '$1x')
+    .replace(/(\S+) на \1(?!\S)/g, (said, side) => {  // три на три, 3 на 3
+      const count = NUMBERS[side] ?? side;
+      return /^\d+$/.test(count) ? `${count}x${count}` : said;
+    });
   const stem = word => {
     if (!known.has(word)) known.set(word, (/[a-z]/.test(word) ? english : russian).stemWord(word));
     return known.get(word);
   };
-  // Of U-Net: u, net, unet.
+  // Of U-Net: u, net, unet; of Hugging Face: hugging, face, huggingface.
   const split = text => (normal(text).match(/[\p{L}\p{N}]+(?:-[\p{L}\p{N}]+)*/gu) ?? []).flatMap(word => (
     word.includes('-') ? [...word.split('-'), word.replaceAll('-', '')] : [word]));
+  const joined = text => [...text.matchAll(/[A-Z][a-z]+(?= ([A-Z][a-z]+))/g)].map(([word, next]) => (
+    stem((word + next).toLowerCase())));
   const stems = text => split(text).map(stem);
 
-  const names = TERMS.map(stems);
+  const names = TERMS.map(term => term.map(stems));
   const sections = SECTIONS.map(section => ({...section, count: new Map(), length: 0}));
   const add = (section, word, weight) => {
     section.count.set(word, (section.count.get(word) ?? 0) + weight);
@@ -32,8 +39,9 @@
         section.length += weight < 2 && weight;
       }
     }
+    for (const word of joined(section.title)) add(section, word, WEIGHTS.title);
     for (const [part, weight] of Object.entries(NAMES)) {
-      for (const word of section[part].flatMap(term => names[term])) add(section, word, weight);
+      for (const word of section[part].flatMap(term => names[term].flat())) add(section, word, weight);
     }
   }
   const spread = new Map();  // stem -> in how many sections
@@ -96,6 +104,13 @@
       return new Map([...found, [word, 1]]);
     });
   };
+  // The section that introduces a term comes before those that use it: as much before as
+  // the term is of the query.
+  const named = query => {
+    const said = ` ${stems(query).join(' ')} `, all = stems(query).length;
+    return names.map(term => Math.max(0, ...term.map(name => (
+      said.includes(` ${name.join(' ')} `) ? name.length / all : 0))));
+  };
   const common = new Set(STOPWORDS.map(stem));
   const rare = word => Math.log(1 + (sections.length + 0.5) / ((spread.get(word) ?? 0) + 0.5));
   const find = query => {
@@ -104,6 +119,7 @@
       const worth = known.length && Math.min(...known.map(rare));
       return {forms, worth: common.has([...forms.keys()].at(-1)) ? 0.3 * worth : worth};
     });
+    const terms = named(query);
     const all = words.reduce((sum, {worth}) => sum + worth, 0);
     return sections.map(section => {
       let score = 0, had = 0;
@@ -118,7 +134,8 @@
         had += worth * sure;
       }
       const kind = SUMMARY.test(section.title) ? 0.15 : section.level === 1 ? 0.4 : 1;
-      return {section, score: kind * score * had / all};
+      const first = 1 + Math.max(0, ...section.introduced.map(term => terms[term]));
+      return {section, score: kind * first * score * had / all};
     }).filter(({score}) => score > 0).sort((a, b) => b.score - a.score);
   };
   const bySection = hits => {
