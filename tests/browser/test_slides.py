@@ -353,7 +353,7 @@ def test_a_picture_is_built_and_grows(tmp_path: Path, page: Page):
 
 
 def test_the_script_tells_the_time(tmp_path: Path, page: Page):
-    said = "**Лектору.** " + "слово " * 64 + "Пауза 15 с."
+    said = "**Лектору.** " + "слово " * 53 + "Пауза 15 с."
     cells = [text("## Раз", "slide"), text(said, "notes")]
     cells += [text("## Два", "slide"), text(said, "notes")]
     nb = new_notebook(metadata={"title": "Время"}, cells=cells)
