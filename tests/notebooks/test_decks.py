@@ -117,7 +117,7 @@ def test_the_script_takes_the_announced_time(name: str):
 
 def test_pauses_count_and_a_number_takes_a_word_a_digit():
     assert seconds("слово " * 108) == 60
-    assert seconds("Ждём. Пауза 20 с.") == 20
+    assert seconds("Ждём. Пауза 20 с.") == 21
     assert seconds("то-то 224 " * 27) == 60
 
 
