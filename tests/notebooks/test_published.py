@@ -31,6 +31,7 @@ CUE = re.compile(
     r"|(?:VGG|GoogLeNet|ResNet|SqueezeNet)[^.]*\d %|\w \((?:19|20)\d\d[,)]"
 )
 NOT_QUOTED = [  # cut out in this order
+    r"colours=\d+",  # of our own picture
     r"```.*?```",
     r"`[^`]*`",
     r"\$\$.*?\$\$",
