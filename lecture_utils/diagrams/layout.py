@@ -16,10 +16,10 @@ from matplotlib.textpath import TextPath
 from lecture_utils.diagrams.names import Block
 from lecture_utils.figures import WIDEST
 
-LABEL, SHAPE = 10, 9  # font sizes in points
+LABEL, SHAPE = 11.6, 11.6  # font sizes in points
 LINE, TRACK = 0.17, 0.09  # between lines of a label, between turning wires
-_MARGIN, _PAD = 0.12, 0.09  # around the picture, in a block
-_GAP, _LANE = 0.27, 0.2  # between columns, between lanes
+_MARGIN, _PAD = 0.08, 0.07  # around the picture, in a block
+_GAP, _LANE = 0.22, 0.2  # between columns, between lanes
 _ROW, _TURN = 0.36, 0.16  # between rows, at the end of a row
 
 Point = tuple[float, float]

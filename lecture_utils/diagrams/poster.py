@@ -23,7 +23,7 @@ _HIGHEST = 1.6  # block
 _DEPTH = 0.3  # of a map seen obliquely, in units of its height
 _MARGIN, _LINE = 0.12, 0.22
 _GAP, _WIDEST_GAP = 0.12, 0.5  # between columns
-_TITLE, _TOTAL, _TEXT = 15, 12, 11  # font sizes in points
+_TITLE, _TOTAL, _TEXT = 15, 12, 11.6  # font sizes in points
 _COLOURS = {
     "внимание": COLOURS["arithmetic"],
     "свёртка": COLOURS["conv"],

@@ -231,6 +231,10 @@ def titled(cell: nbformat.NotebookNode, title: str) -> nbformat.NotebookNode:
     return cell
 
 
+SOLUTION = ANSWER.replace("Ответ", "Решение").replace("появится", "```python\n1\n```")
+SOLUTION_SHOWN = (
+    '<div class="callout a">\n\n**Решение.**\n\n```python\n1\n```\n\n</div>'
+)
 NOTEBOOK = new_notebook(
     metadata={"title": "Лекция & «слайды»"},
     cells=[
@@ -248,7 +252,7 @@ NOTEBOOK = new_notebook(
         titled(text("## Раздел", "slide"), "Итог: 5 из 6"),
         text("продолжение", "subslide"),
         text("## Решим вместе", "subslide"),
-        text("решение", "fragment", "solution", "together"),
+        text(SOLUTION, "fragment", "solution", "together"),
     ],
 )
 
@@ -267,7 +271,7 @@ def test_talk_shows_what_a_hall_needs():
         ("## Раздел", "slide"),
         ("продолжение", ""),
         ("## Решим вместе", "slide"),
-        ("решение", "fragment"),
+        (SOLUTION_SHOWN, "fragment"),
     ]
 
 
