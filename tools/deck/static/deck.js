@@ -9,7 +9,8 @@ const content = slide =>
   [...slide.querySelectorAll('*:not(svg *, aside, aside *, .picture span)')];
 const fits = slide => content(slide).every(element => {
   const box = element.getBoundingClientRect(), page = slide.getBoundingClientRect();
-  return box.bottom - page.top <= BOTTOM && box.right - page.left <= RIGHT;
+  const cut = element.localName === 'pre' && element.scrollWidth > element.clientWidth;
+  return box.bottom - page.top <= BOTTOM && box.right - page.left <= RIGHT && !cut;
 });
 
 // The largest value at which the slide still fits; ``apply`` is left at it.
