@@ -2,8 +2,8 @@
 
 const slides = [...document.querySelectorAll('.slides section:not(:has(section))')];
 const BOTTOM = 664, RIGHT = 1230; // px; below and beside them lie the margins
-const LEAST = { mono: 18, good: 20, table: 20 }; // px
-const LARGEST = { mono: 26, table: 24, picture: 2 }; // px; of a picture, times
+const LEAST = { text: 24, mono: 18, good: 20, table: 20 }; // px
+const LARGEST = { text: 32, mono: 26, table: 24, picture: 2 }; // px; of a picture, times
 
 const content = slide =>
   [...slide.querySelectorAll('*:not(svg *, aside, aside *, .picture span)')];
@@ -25,7 +25,8 @@ function enlarge(slide, apply, least, most) {
   apply(least);
 }
 
-// Tables, code, printed results and pictures grow into the free room of their slide.
+// Pictures, code, printed results and tables grow into the free room of their slide, and
+// text where it is alone.
 function fill(slide) {
   const pictures = [...slide.querySelectorAll('.picture img')];
   const widths = pictures.map(picture => picture.width);
@@ -33,6 +34,7 @@ function fill(slide) {
   const property = name => size => slide.style.setProperty(name, `${size}px`);
   const [mono, table] = [property('--mono-size'), property('--table-size')];
   const [code, tables] = ['pre', 'table'].map(tag => slide.querySelector(tag));
+  if (!code && !pictures.length) enlarge(slide, property('--text-size'), LEAST.text, LARGEST.text);
   if (code) enlarge(slide, mono, LEAST.mono, LEAST.good);
   if (tables) enlarge(slide, table, LEAST.table, LARGEST.table);
   if (pictures.length) enlarge(slide, picture, 1, LARGEST.picture);
