@@ -20,6 +20,7 @@ NAMES = [path.stem for path in notebooks()]
 LECTURES = NAMES[1:]
 WORDS = 90  # letters of a text that is more than a title
 WITHOUT_PICTURE = 4  # slides in a row
+FAINT = 60  # levels of grey: the blurred edge of a panel
 MINUTES = re.compile(r"^\| (\d+) \| \[.*?\]\(.*?\) \| (\d+) \|", re.MULTILINE)
 HEADING = re.compile(r"^#{1,3} (.+)", re.MULTILINE)
 SECTION = re.compile(r"^## \d+\.\d+\. ")
@@ -200,13 +201,30 @@ def build(output: NotebookNode) -> list[str]:
     return output.metadata["image/png"].get("covers", [])
 
 
+def grey(picture: NotebookNode) -> np.ndarray:
+    png = base64.b64decode(picture.data["image/png"])
+    return np.asarray(Image.open(io.BytesIO(png)).convert("L"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_picture_runs_out_of_its_edges(name: str):
+    cells = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4).cells
+    cut = [
+        picture.data["text/plain"]
+        for picture in pictures(cells)
+        for pixels in [grey(picture)]
+        for edge in (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1])
+        if np.ptp(edge) > FAINT
+    ]
+    assert cut == []
+
+
 @pytest.mark.parametrize("name", LECTURES)
 def test_a_picture_is_cut_where_nothing_is_drawn(name: str):
     built = [p for slide in slides(name) for p in pictures(slide) if build(p)]
     assert built
     for picture in built:
-        png = base64.b64decode(picture.data["image/png"])
-        pixels = np.asarray(Image.open(io.BytesIO(png)).convert("L"))
+        pixels = grey(picture)
         for cover in build(picture):
             side, share = re.match(r"(left|top): ([\d.]+)%", cover).groups()
             lines = pixels.T if side == "left" else pixels
