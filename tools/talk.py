@@ -24,9 +24,9 @@ FOLDED = re.compile(
     r'<details class="callout a">\n<summary>([^<]+)</summary>\n\n(.+?)\n\n</details>',
     re.DOTALL,
 )
-OPEN = r"""<div class="callout a">
+OPEN = """<div class="callout a">
 
-**\1.** \2
+**{}.**{}{}
 
 </div>"""
 
@@ -92,7 +92,7 @@ def for_talk(cell: NotebookNode) -> NotebookNode | None:
         return None
     if cell.cell_type == "markdown":
         cell.source = re.sub(r"\]\(([\w-]+)\.ipynb\b", r"](\1.html", cell.source)
-        cell.source = FOLDED.sub(OPEN, cell.source)
+        cell.source = FOLDED.sub(_opened, cell.source)
         return cell
     cell.outputs = [o for o in cell.outputs if WIDGET_VIEW not in o.get("data", {})]
     cell.source = excerpt(cell)
@@ -103,6 +103,11 @@ def for_talk(cell: NotebookNode) -> NotebookNode | None:
             picture = output.metadata.setdefault("image/png", {})
             picture["covers"] = covers(_asked(cell, "build") or {})
     return cell if cell.outputs or not hidden else None
+
+
+def _opened(answer: re.Match) -> str:
+    gap = "\n\n" if answer[2].startswith("```") else " "
+    return OPEN.format(answer[1], gap, answer[2])
 
 
 def covers(build: dict[str, list[float]]) -> list[str]:

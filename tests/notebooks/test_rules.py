@@ -55,7 +55,7 @@ SOLUTION = re.compile(
 )
 SHOWN = ("slide", "subslide", "fragment", "")  # "": goes on with the slide
 HIDDEN = ("skip", "notes")
-MAX_BYTES = 2_000_000
+MAX_BYTES = 2_200_000
 
 Rule = Callable[[NotebookNode], Iterator[str]]
 RULES: list[Rule] = []
