@@ -28,13 +28,15 @@ function enlarge(slide, apply, least, most) {
 // Pictures, code, printed results and tables grow into the free room of their slide, and
 // text where it is alone.
 function fill(slide) {
-  const pictures = [...slide.querySelectorAll('.picture img')];
+  const pictures = [...slide.querySelectorAll('.picture img')]
+    .filter(picture => !picture.closest('.celltag_still'));
   const widths = pictures.map(picture => picture.width);
   const picture = by => pictures.forEach((one, i) => { one.width = widths[i] * by; });
   const property = name => size => slide.style.setProperty(name, `${size}px`);
   const [mono, table] = [property('--mono-size'), property('--table-size')];
-  const [code, tables] = ['pre', 'table'].map(tag => slide.querySelector(tag));
-  if (!code && !pictures.length) enlarge(slide, property('--text-size'), LEAST.text, LARGEST.text);
+  const [code, tables, live] = ['pre', 'table', '.live'].map(tag => slide.querySelector(tag));
+  if (!code && !live && !pictures.length)
+    enlarge(slide, property('--text-size'), LEAST.text, LARGEST.text);
   if (code) enlarge(slide, mono, LEAST.mono, LEAST.good);
   if (tables) enlarge(slide, table, LEAST.table, LARGEST.table);
   if (pictures.length) enlarge(slide, picture, 1, LARGEST.picture);
