@@ -112,8 +112,9 @@ window.live ??= (() => {
     // Rows of a table below the picture; a row of one cell is a sum.
     write(rows) {
       this.table ??= this.box.insertAdjacentElement('afterend', document.createElement('table'));
+      this.table.tabIndex = 0;  // on a phone it scrolls
       this.table.innerHTML = rows.map(([first, ...others]) => others.length
-        ? `<tr><th scope="row">${first}</th><td>${others.join('</td><td>')}</td></tr>`
+        ? `<tr>${first && `<th scope="row">${first}</th>` || '<td></td>'}<td>${others.join('</td><td>')}</td></tr>`
         : `<tr><th colspan="${rows[0].length}">${first}</th></tr>`).join('');
     }
 
