@@ -370,7 +370,9 @@ FAULTS: dict[str, list[Fault]] = {
     "test_diagrams": [
         Fault("diagrams: another sign of multiplication", '"mul": "×"', '"mul": "·"'),
         Fault(
-            "diagrams: small letters", "LABEL, SHAPE = 10, 9 ", "LABEL, SHAPE = 10, 7 "
+            "diagrams: small letters",
+            "LABEL, SHAPE = 11.6, 11.6 ",
+            "LABEL, SHAPE = 11.6, 7 ",
         ),
         Fault(
             "diagrams: the stride is not written",
@@ -384,8 +386,8 @@ FAULTS: dict[str, list[Fault]] = {
         ),
         Fault(
             "diagrams: crowded lanes",
-            "_GAP, _LANE = 0.27, 0.2 ",
-            "_GAP, _LANE = 0.27, -0.2 ",
+            "_GAP, _LANE = 0.22, 0.2 ",
+            "_GAP, _LANE = 0.22, -0.2 ",
         ),
     ],
     "test_machine": [
@@ -542,6 +544,34 @@ FAULTS: dict[str, list[Fault]] = {
             "return [*content, *notes]",
         ),
         Fault("slides: links lead to notebooks", 'r"](\\1.html"', 'r"](\\1.ipynb"'),
+        Fault(
+            "talk: results are no titles", 'f"## {title}", "message"', 'last, "message"'
+        ),
+        Fault(
+            "talk: a fence goes on with a line",
+            'else " "  # a fence',
+            'and " "  # a fence',
+        ),
+    ],
+    "test_slides -k built": [
+        Fault("deck: pictures keep their size", "picture: 2 };", "picture: 1 };"),
+        Fault(
+            "talk: nothing hides a part",
+            "for start, stop in pairwise([*cuts, 1])",
+            "for start, stop in ()",
+        ),
+    ],
+    "test_slides -k tells_the_time": [
+        Fault(
+            "talk: pauses take no time", "WORDS_A_MINUTE) + pauses", "WORDS_A_MINUTE)"
+        ),
+    ],
+    "test_slides -k handout": [
+        Fault(
+            "handout: the script is printed for students",
+            'note if notes else ""',
+            "note",
+        ),
     ],
     "test_slides -k hall_sees": [
         Fault(
@@ -558,8 +588,8 @@ FAULTS: dict[str, list[Fault]] = {
         ),
         Fault(
             "deck: small text",
-            "font: 24px/1.4 var(--sans)",
-            "font: 18px/1.4 var(--sans)",
+            "font: 24px/1.4 var(--sans); }\n.reveal-viewport",
+            "font: 18px/1.4 var(--sans); }\n.reveal-viewport",
         ),
         Fault(
             "deck: narrow margins",
