@@ -549,8 +549,8 @@ FAULTS: dict[str, list[Fault]] = {
         ),
         Fault(
             "talk: a fence goes on with a line",
-            'else " "  # a fence',
-            'and " "  # a fence',
+            'answer[2].startswith("```")',
+            "False",
         ),
     ],
     "test_slides -k built": [
