@@ -446,6 +446,7 @@ def test_the_show_has_titles_numbers_and_a_window_for_the_lecturer(
         assert not page.query_selector(".jp-Deck, .lecture-strip")
         with window.expect_event("close"):
             page.reload()
+        page.wait_for_function(KERNEL_IS_CONNECTED)
     finally:
         page.evaluate(SHUT_DOWN)
 
