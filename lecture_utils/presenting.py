@@ -78,11 +78,12 @@ def _read(path: Path) -> "NotebookNode":
 def slide_list(cells: Iterable["NotebookNode"]) -> list[dict[str, Any]]:
     """``title``, ``note`` (paragraphs), ``seconds``, ``cells`` (ids) of each slide.
 
-    A slide that has neither a title nor a heading repeats the last heading.
+    A slide that has neither a title nor a heading repeats the last heading. What stands
+    before the first slide is none: the cell of `presenter`, when JupyterLab saved it.
     """
     found = []
     heading = ""
-    for slide in by_slides(cells):
+    for slide in by_slides(cells)[1:]:
         shown = [c for c in slide if asked(c, "slide_type") not in ("skip", "notes")]
         if not shown:
             continue

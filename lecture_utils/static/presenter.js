@@ -4,7 +4,7 @@ const OFTEN = 200; // milliseconds
 const STRIP = `
 .lecture-strip {
   position: fixed; inset: 0 0 auto; z-index: 9996; pointer-events: none;
-  box-sizing: border-box; height: 48px; padding: 0 32px; overflow: hidden;
+  box-sizing: border-box; height: 48px; padding: 0 32px 0 97px; overflow: hidden;
   display: flex; align-items: center; justify-content: space-between; gap: 32px;
   font: 600 22px/1 var(--jp-content-font-family); color: var(--jp-ui-font-color1);
   background: var(--jp-layout-color1); border-bottom: 2px solid var(--jp-border-color2);
@@ -74,7 +74,10 @@ function fillWindow(page, restart) {
   const number = part(header, "span", { className: "number" });
   const passed = part(header, "span", { className: "passed" });
   const planned = part(header, "span", { className: "planned" });
-  const button = part(header, "button", { textContent: "Часы — с этого слайда" });
+  const button = part(header, "button", {
+    textContent: "Сверить часы",
+    title: "Будто этот слайд только что начался",
+  });
   button.addEventListener("click", restart);
   const title = part(body, "h1", { ariaLive: "polite" });
   const note = part(body, "main");
@@ -176,7 +179,7 @@ function render({ model, el }) {
   };
   button.addEventListener("click", () => {
     if (page && !page.closed) return page.focus();
-    page = window.open("", "_blank", "popup,width=900,height=760");
+    page = window.open("", "_blank", "popup,width=1000,height=760");
     write(
       message,
       page ? "" : "Браузер не открыл окно: разрешите этой странице всплывающие окна.",

@@ -395,7 +395,7 @@ def short_talk() -> nbformat.NotebookNode:
             text("### Конец", "slide", title="Чем кончилось"),
             text("**Лектору.** О конце.", "notes"),
             *(text("\n\n".join("много"), "") for _ in range(4)),
-        ]
+        ],
     )
 
 

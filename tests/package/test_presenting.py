@@ -19,6 +19,7 @@ def cell(source: str, kind: str | None, make=new_markdown_cell, **more: str):
 
 
 CELLS = [
+    cell("presenter()", None, new_code_cell),
     cell("# Первый `слайд`\n\nТекст.", "slide"),
     cell("импорт", "skip", new_code_cell),
     cell("**Лектору.** Раз, два,\nтри.\n\nПауза 20 с.", "notes"),
@@ -43,7 +44,7 @@ def test_slides_have_titles_notes_and_the_pace_of_the_script():
     assert (second["note"], second["seconds"]) == ([], 0)
     assert third["note"] == ["И ссылка."]
     ids = [c.id for c in CELLS]
-    assert [s["cells"] for s in (first, second, third)] == [ids[:3], ids[3:5], ids[5:]]
+    assert [s["cells"] for s in (first, second, third)] == [ids[1:4], ids[4:6], ids[6:]]
 
 
 @pytest.mark.parametrize("path", notebooks(), ids=lambda path: path.stem)
