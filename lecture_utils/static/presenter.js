@@ -6,7 +6,7 @@ const STRIP = `
   position: fixed; inset: 0 0 auto; z-index: 9996; pointer-events: none;
   box-sizing: border-box; height: 48px; padding: 0 32px 0 97px; overflow: hidden;
   display: flex; align-items: center; justify-content: space-between; gap: 32px;
-  font: 600 22px/1 var(--jp-content-font-family); color: var(--jp-ui-font-color1);
+  font: 600 26px/1 var(--jp-content-font-family); color: var(--jp-ui-font-color1);
   background: var(--jp-layout-color1); border-bottom: 2px solid var(--jp-border-color2);
 }
 .lecture-strip :first-child {
