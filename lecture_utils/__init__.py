@@ -35,6 +35,7 @@ logging.getLogger("matplotlib").setLevel(logging.ERROR)
 
 from lecture_utils.exercises import exercise  # noqa: E402
 from lecture_utils.figures import live, show  # noqa: E402
+from lecture_utils.presenting import presenter  # noqa: E402
 from lecture_utils.session import claim, setup  # noqa: E402
 
-__all__ = ["claim", "exercise", "live", "setup", "show"]
+__all__ = ["claim", "exercise", "live", "presenter", "setup", "show"]

@@ -588,8 +588,8 @@ FAULTS: dict[str, list[Fault]] = {
         ),
         Fault(
             "deck: small text",
-            "font: 24px/1.4 var(--sans); }\n.reveal-viewport",
-            "font: 18px/1.4 var(--sans); }\n.reveal-viewport",
+            "font-size: var(--text-size, 24px);",
+            "font-size: var(--text-size, 18px);",
         ),
         Fault(
             "deck: narrow margins",

@@ -1,10 +1,8 @@
 """A talk: what of a notebook a hall sees, and how long the lecturer speaks about it.
 
-Cells say it in their metadata. ``slideshow.title`` of a cell is the title of its slide:
-what the slide shows, in a sentence. ``slideshow.build`` has a list ``x`` (or ``y``) of
-places, as shares of the width (height) of the cell's picture, at which it is cut to
-appear in steps. A note is what the lecturer says, word for word; «пауза 20 с» in it is
-silence.
+Cells say it in their metadata; `lecture_utils.presenting` reads titles and notes.
+``slideshow.build`` has a list ``x`` (or ``y``) of places, as shares of the width
+(height) of the cell's picture, at which it is cut to appear in steps.
 """
 
 import re
@@ -14,6 +12,7 @@ from itertools import pairwise
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_output
 
+from lecture_utils.presenting import asked, by_slides, heading_of, seconds
 from tools import live
 from tools.cells import WIDGET_VIEW, excerpt, slide_type, tags
 
@@ -29,10 +28,6 @@ OPEN = """<div class="callout a">
 **{}.**{}{}
 
 </div>"""
-
-WORDS_A_MINUTE = 108  # of Russian: espeak-ng set to 130 speaks so many
-PAUSE = re.compile(r"\b[Пп]ауза (\d+)\s+с\b")
-WORD = re.compile(r"[^\W\d]+(?:-[^\W\d]+)*|\d")  # a number takes a word a digit
 
 
 def talk(nb: NotebookNode, name: str = "") -> NotebookNode:
@@ -51,16 +46,12 @@ def talk(nb: NotebookNode, name: str = "") -> NotebookNode:
             before.outputs = [new_output("display_data", {"text/html": moving})]
             if any("image/png" in o.get("data", {}) for o in cell.get("outputs", [])):
                 cell.metadata["tags"] = [*tags(cell), "still"]
-    slides: list[list[NotebookNode]] = [[]]
-    for cell in nb.cells:
-        if slide_type(cell) in ("slide", "subslide"):
-            slides.append([])
-        slides[-1].append(cell)
     heading = None
     spent = 0
+    slides = by_slides(nb.cells)
     nb.cells = []
     for slide in slides:
-        title = next(filter(None, (_asked(cell, "title") for cell in slide)), None)
+        title = next(filter(None, (asked(cell, "title") for cell in slide)), None)
         if cells := shown_cells(slide):
             for note in (cell for cell in cells if slide_type(cell) == "notes"):
                 spent += seconds(note.source)
@@ -70,10 +61,6 @@ def talk(nb: NotebookNode, name: str = "") -> NotebookNode:
                 heading = own if own.startswith("##") else None
             nb.cells += under_headings(cells, own, title, heading)
     return nb
-
-
-def _asked(cell: NotebookNode, what: str):
-    return cell.metadata.get("slideshow", {}).get(what)
 
 
 def shown_cells(slide: list[NotebookNode]) -> list[NotebookNode]:
@@ -101,7 +88,7 @@ def for_talk(cell: NotebookNode) -> NotebookNode | None:
     for output in cell.outputs:
         if "image/png" in output.get("data", {}):
             picture = output.metadata.setdefault("image/png", {})
-            picture["covers"] = covers(_asked(cell, "build") or {})
+            picture["covers"] = covers(asked(cell, "build") or {})
     return cell if cell.outputs or not hidden else None
 
 
@@ -118,11 +105,6 @@ def covers(build: dict[str, list[float]]) -> list[str]:
         for axis, cuts in build.items()
         for start, stop in pairwise([*cuts, 1])
     ]
-
-
-def heading_of(cell: NotebookNode) -> str | None:
-    found = re.search(r"^#{1,3} .+", cell.source, re.MULTILINE)
-    return found[0] if found and cell.cell_type == "markdown" else None
 
 
 def under_headings(
@@ -153,10 +135,3 @@ def _heading(text: str, tag: str) -> NotebookNode:
 def _time(takes: int, by_then: int) -> str:
     clock = f"{by_then // 60}:{by_then % 60:02}"
     return f'<span data-seconds="{takes}">{takes} с; к концу слайда — {clock}</span>'
-
-
-def seconds(note: str) -> int:
-    """How long a note takes: its words, then its pauses."""
-    pauses = sum(map(int, PAUSE.findall(note)))
-    words = len(WORD.findall(PAUSE.sub("", note)))
-    return round(words * 60 / WORDS_A_MINUTE) + pauses

@@ -17,7 +17,7 @@ import nbformat
 import numpy as np
 import pytest
 from bs4 import BeautifulSoup
-from nbformat.v4 import new_code_cell
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from PIL import Image
 from playwright.sync_api import ElementHandle, Page
 
@@ -348,3 +348,113 @@ def test_a_lecture_that_nobody_trusts_yet_can_be_read(
         drawn += len(pictures)
     assert len(soup.select("img")) == drawn
     assert lost(pieces(cells), read(soup)) == []
+
+
+# As a lecturer does it: in a cell that nobody saves, above all others.
+RUN_SCRATCH = """async code => {
+    const {content} = jupyterapp.shell.currentWidget;
+    content.activeCellIndex = 0;
+    await jupyterapp.commands.execute('notebook:insert-cell-above');
+    content.activeCell.model.sharedModel.setSource(code);
+    await jupyterapp.commands.execute('notebook:run-cell');
+    return content.activeCell.model.id;
+}"""
+SKIPPED = """() => jupyterapp.shell.currentWidget.content.widgets[0].model
+    .getMetadata('slideshow')?.slide_type === 'skip'"""
+ACTIVATE = """index => {
+    const {content} = jupyterapp.shell.currentWidget;
+    content.activeCellIndex = index;
+    content.activeCell.node.focus();
+}"""
+READS = "([element, text]) => element.innerText.replace(/\\s+/g, ' ').includes(text)"
+OVERLAPS = """strip => {
+    const {bottom} = strip.getBoundingClientRect();
+    return [...document.querySelectorAll('.jp-Deck .jp-deck-mod-visible')].some(
+        cell => cell.getBoundingClientRect().top < bottom);
+}"""
+
+
+def short_talk() -> nbformat.NotebookNode:
+    """Three slides; the first has a heading, the others have titles."""
+
+    def text(source: str, kind: str, **more: str) -> nbformat.NotebookNode:
+        return new_markdown_cell(
+            source, metadata={"slideshow": {"slide_type": kind, **more}}
+        )
+
+    kernel = {"name": "python3", "display_name": "", "language": "python"}
+    return new_notebook(
+        metadata={"kernelspec": kernel},
+        cells=[
+            text("# Начало\n\nСлова.", "slide"),
+            text("**Лектору.** Скажите <b>.\n\nПауза 20 с.", "notes"),
+            text("Ещё слова.", "fragment"),
+            text("Этого не видно.", "skip"),
+            text("Середина слайда.", "subslide", title="Верны 95 %"),
+            text("**Лектору.** О середине.", "notes"),
+            text("### Конец", "slide", title="Чем кончилось"),
+            text("**Лектору.** О конце.", "notes"),
+            *(text("\n\n".join("много"), "") for _ in range(4)),
+        ],
+    )
+
+
+def test_the_show_has_titles_numbers_and_a_window_for_the_lecturer(
+    lab: str, lecture: Path, page: Page
+):
+    file = lecture.parent / "talk.ipynb"
+    nbformat.write(short_talk(), file)
+    page.goto(lab.replace(QUICKEST.name, file.name))
+    page.wait_for_function(KERNEL_IS_CONNECTED)
+    try:
+        page.evaluate(RUN_SCRATCH, "from lecture_utils import presenter\npresenter()")
+        page.wait_for_function(SKIPPED)
+        with page.expect_popup() as opened:
+            page.click("text=Открыть текст лекции")
+        window = opened.value
+        assert window.inner_text("h1") == "Начало"
+        assert window.inner_text("main") == "Скажите <b>.\n\nПауза 20 с."
+        assert not page.query_selector(".lecture-strip")
+
+        page.bring_to_front()
+        page.evaluate(ACTIVATE, 1)
+        page.click("[data-command='deck:toggle']")
+        strip = page.wait_for_selector(".lecture-strip")
+        assert strip.evaluate(FONT_SIZE) >= 20
+        follow(page, window, "Начало", "1 / 3", "Дальше: Верны 95 %")
+        page.keyboard.press("Space")  # a fragment
+        follow(page, window, "Начало", "1 / 3", "Дальше: Верны 95 %")
+        page.keyboard.press("Space")
+        follow(page, window, "Верны 95 %", "2 / 3", "Дальше: Чем кончилось")
+        assert window.inner_text("main") == "О середине."
+        planned = window.inner_text(".planned")
+        assert re.fullmatch("по тексту 0:22–0:24: спешите на 0:\\d\\d", planned), (
+            planned
+        )
+        assert re.fullmatch(r"Прошло \d+:\d\d", window.inner_text(".passed"))
+        window.click("button")
+        window.wait_for_function("() => document.body.innerText.includes('вовремя')")
+        page.bring_to_front()
+        page.keyboard.press("Space")
+        follow(page, window, "Чем кончилось", "3 / 3", "Это последний слайд.")
+        assert not strip.evaluate(OVERLAPS)
+        page.keyboard.press("Shift+Space")
+        follow(page, window, "Верны 95 %", "2 / 3", "Дальше: Чем кончилось")
+
+        page.keyboard.press("Escape")
+        strip.wait_for_element_state("hidden")
+        assert not page.query_selector(".jp-Deck, .lecture-strip")
+        with window.expect_event("close"):
+            page.reload()
+        page.wait_for_function(KERNEL_IS_CONNECTED)
+    finally:
+        page.evaluate(SHUT_DOWN)
+
+
+def follow(page: Page, window: Page, title: str, number: str, following: str) -> None:
+    """The strip and the lecturer's window come to say so."""
+    strip = page.query_selector(".lecture-strip")
+    page.wait_for_function(READS, arg=[strip, f"{title} {number}"])
+    assert window.inner_text("h1") == title
+    assert window.inner_text(".number") == number
+    assert window.inner_text(".next") == following

@@ -12,9 +12,10 @@ import pytest
 from nbformat import NotebookNode
 from PIL import Image
 
+from lecture_utils.presenting import seconds
 from tools.cells import slide_type, tags
 from tools.paths import NOTEBOOKS, notebooks
-from tools.talk import seconds, talk
+from tools.talk import talk
 
 NAMES = [path.stem for path in notebooks()]
 LECTURES = NAMES[1:]

@@ -303,6 +303,8 @@ def call_faults(call: ast.Call) -> Iterator[str]:
         yield f"{function} needs the network"
     if function in ("input", "clear_output", "display.clear_output"):
         yield f"{function} cannot be compared"
+    if function == "presenter":
+        yield "presenter is for a cell that nobody stores"
 
 
 # --- slides, exercises, text ----------------------------------------------------------
@@ -506,6 +508,7 @@ def test_a_sound_notebook_passes():
         ("resnet18(pretrained=True)", "pretrained="),
         ("m.from_pretrained(n, trust_remote_code=True)", "trust_remote_code="),
         ("DataLoader(d, num_workers=2)", "num_workers=2"),
+        ("presenter()", "presenter is for a cell that nobody stores"),
         ("evaluate.load('accuracy')", "evaluate.load needs the network"),
         ("datasets.load_dataset('mnist')", "load_dataset needs the network"),
         ("transformers.VanForImageClassification()", "is gone from transformers"),
