@@ -588,8 +588,8 @@ FAULTS: dict[str, list[Fault]] = {
         ),
         Fault(
             "deck: small text",
-            "font-size: var(--text-size, 24px);",
-            "font-size: var(--text-size, 18px);",
+            "LARGEST = { text: 32",
+            "LARGEST = { text: 18",
         ),
         Fault(
             "deck: narrow margins",
