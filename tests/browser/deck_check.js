@@ -134,6 +134,7 @@
   const checkElement = element => {
     if (element.matches('[data-mml-node="merror"]')) report('failed formula', element);
     if (element.closest('aside.notes, style, script, mjx-container *')) return;
+    if (element.closest('.celltag_section h3')) return;  // only an address
     // What is only heard or reached by the keyboard; a figure is a picture as a whole.
     if (element.closest('.live-said, .live-pointed, .live svg *')) return;
     if (element.localName === 'mjx-container') return checkFormula(element);

@@ -21,6 +21,7 @@ NAMES = [path.stem for path in notebooks()]
 LECTURES = NAMES[1:]
 WORDS = 90  # letters of a text that is more than a title
 WITHOUT_PICTURE = 4  # slides in a row
+CHANGE = 8  # levels of grey that are seen
 FAINT = 60  # levels of grey: the blurred edge of a panel
 MINUTES = re.compile(r"^\| (\d+) \| \[.*?\]\(.*?\) \| (\d+) \|", re.MULTILINE)
 HEADING = re.compile(r"^#{1,3} (.+)", re.MULTILINE)
@@ -229,5 +230,8 @@ def test_a_picture_is_cut_where_nothing_is_drawn(name: str):
         for cover in build(picture):
             side, share = re.match(r"(left|top): ([\d.]+)%", cover).groups()
             lines = pixels.T if side == "left" else pixels
-            line = lines[round(float(share) / 100 * len(lines))]
-            assert np.ptp(line) == 0, f"{picture.data['text/plain']}: {cover}"
+            at = round(float(share) / 100 * len(lines))
+            # Lines that run across the cut may go on, letters and edges may not.
+            step = lines[at + 1].astype(int) - lines[at - 1]
+            changed = np.mean(np.abs(step) > CHANGE)
+            assert changed <= 0.01, f"{picture.data['text/plain']}: {cover}"
