@@ -73,7 +73,7 @@ def build(paths: list[Path], out: Path = OUT) -> list[Path]:
 
     vendor.fetch()
     for folder, source, files in VENDOR:
-        for file in files:
+        for file in files if source.exists() else ():
             copy(source / file, out / "vendor" / folder / file)
     for file in (
         *(TEMPLATE / "static").iterdir(),
@@ -91,7 +91,8 @@ def build(paths: list[Path], out: Path = OUT) -> list[Path]:
     for path in paths:
         nb = talk(nbformat.read(path, as_version=4), path.stem)
         title = nb.metadata.get("title", path.stem)
-        page, _ = exporter.from_notebook_node(nb, {"title": title})
+        told = {"title": title, "plugins": vendor.has_plugins()}
+        page, _ = exporter.from_notebook_node(nb, told)
         decks.append(out / f"{path.stem}.html")
         decks[-1].write_text(page, encoding="utf-8")
         decks[-1].with_suffix(".pdf").unlink(missing_ok=True)  # of an older build

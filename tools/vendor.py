@@ -34,8 +34,16 @@ PLUGINS = {  # name, version: sha256 of the archive
 }
 
 
+def has_plugins() -> bool:
+    return all((PACKAGES / name).exists() for name, _ in PLUGINS)
+
+
 def fetch() -> None:
-    """Lay packages and plugins into build/, unless they are there already."""
+    """Lay packages and plugins into build/, unless they are there already.
+
+    Slides can be shown without the plugins: where their registry cannot be reached, a
+    line says so (and `make clean` forgets it).
+    """
     done = PACKAGES / "done.txt"
     wanted = f"{WANTED.read_text('utf-8')}{PLUGINS}"
     if done.exists() and done.read_text("utf-8") == wanted:
@@ -45,21 +53,19 @@ def fetch() -> None:
     command = [sys.executable, "-m", *pip, "install", "--quiet", "--no-deps"]
     command += ["--require-hashes", "--only-binary=:all:", "-r", str(WANTED)]
     command += ["--target", str(PACKAGES)]
-    failed = subprocess.run(command).returncode
-    if not failed:
-        try:
-            fetch_plugins(PACKAGES)
-        except OSError as error:
-            print(error, file=sys.stderr)
-            failed = 1
-    if failed:
+    if subprocess.run(command).returncode:
         sys.exit(
-            "slides: what the decks need could not be fetched; the reason stands "
-            "above. It is fetched once, into build/, and that needs the network."
+            "slides: reveal.js and MathJax could not be fetched; the reason stands "
+            "above. They are fetched once, into build/, and that needs the network."
         )
+    try:
+        fetch_plugins(PACKAGES)
+    except OSError as error:
+        print(f"slides without board and pointer: {error}", file=sys.stderr)
     for (name, version), _ in PLUGINS.items():
-        with tarfile.open(PACKAGES / f"{name}-{version}.tgz") as archive:
-            archive.extractall(PACKAGES / name, filter="data")
+        if (packed := PACKAGES / f"{name}-{version}.tgz").exists():
+            with tarfile.open(packed) as archive:
+                archive.extractall(PACKAGES / name, filter="data")
     done.write_text(wanted, encoding="utf-8")
 
 
@@ -76,7 +82,9 @@ def fetch_plugins(folder: Path) -> None:
         if near.is_file():
             content = near.read_bytes()
         else:
-            with urllib.request.urlopen(REGISTRY.format(name, version)) as answer:
+            with urllib.request.urlopen(
+                REGISTRY.format(name, version), timeout=30
+            ) as answer:
                 content = answer.read()
         if hashlib.sha256(content).hexdigest() != sha256:
             raise OSError(

@@ -71,6 +71,6 @@ Promise.all([...document.fonts].map(font => font.load()))
     // is kept as long as the tab; boards are printed from it with ?print-pdf.
     chalkboard: { storage: document.title, grid: false, transition: 0 },
     pointer: { key: 'q', pointerSize: 18 },
-    plugins: [RevealNotes, RevealChalkboard, RevealPointer],
+    plugins: [RevealNotes, window.RevealChalkboard, window.RevealPointer].filter(Boolean),
   }))
   .then(() => { document.documentElement.dataset.deckReady = ''; });
