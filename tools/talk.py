@@ -2,12 +2,14 @@
 
 Cells say it in their metadata; `lecture_utils.presenting` reads titles and notes.
 ``slideshow.build`` has a list ``x`` (or ``y``) of places, as shares of the width
-(height) of the cell's picture, at which it is cut to appear in steps.
+(height) of the cell's picture, at which it is cut to appear in steps; what lies above
+``below``, a title, is seen at once.
 """
 
 import re
 from copy import deepcopy
 from itertools import pairwise
+from typing import Any
 
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_output
@@ -97,13 +99,16 @@ def _opened(answer: re.Match) -> str:
     return OPEN.format(answer[1], gap, answer[2])
 
 
-def covers(build: dict[str, list[float]]) -> list[str]:
+def covers(build: dict[str, Any]) -> list[str]:
     """CSS of what hides the parts of a picture until their step: all but the first."""
     sides = {"x": ("left", "width"), "y": ("top", "height")}
+    below = build.get("below", 0)
+    rest = f"; top: {below:.2%}; height: {1 - below:.2%}" if below else ""
     return [
-        f"{sides[axis][0]}: {start:.2%}; {sides[axis][1]}: {stop - start:.2%}"
-        for axis, cuts in build.items()
-        for start, stop in pairwise([*cuts, 1])
+        f"{sides[axis][0]}: {start:.2%}; {sides[axis][1]}: {stop - start:.2%}{rest}"
+        for axis in sides
+        for start, stop in pairwise([*build.get(axis, [1]), 1])
+        if start < 1
     ]
 
 

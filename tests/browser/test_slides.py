@@ -144,6 +144,8 @@ def picture(alt: str) -> nbformat.NotebookNode:
 
 
 TALL = "\n\n".join(["Строка."] * 20)
+SMALL = picture("Буквы рисунка мелки")  # 620 px high, it has no room to grow
+SMALL.metadata = {"image/png": {"width": 1180, "letters": 15.0}}
 PLANTED = {  # what is reported: what causes it
     "px outside the slide, bottom — <p> Строка.": text(TALL),
     "px outside the slide, bottom — <li>": text("- пункт\n" * 20, "fragment"),
@@ -163,6 +165,10 @@ PLANTED = {  # what is reported: what causes it
     "failed formula — <g>": text(r"$\nosuchmacro$"),
     "unrendered formula": text(r"\frac{1}{2}"),
     "text of 14 px": text('<span style="font-size: 14px">Мелко</span>'),
+    "letters of 15 px": code(
+        "",
+        new_output("display_data", SMALL.data, metadata=SMALL.metadata),
+    ),
     "text of 12 px": text('<code style="font-size: 12px">x = 1</code>'),
     "contrast 2.8 : 1 — <span>": text('<span style="color: #999">Бледно</span>'),
     "of ::before": text(

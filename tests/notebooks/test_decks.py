@@ -229,7 +229,9 @@ def test_a_picture_is_cut_where_nothing_is_drawn(name: str):
         pixels = grey(picture)
         for cover in build(picture):
             side, share = re.match(r"(left|top): ([\d.]+)%", cover).groups()
-            lines = pixels.T if side == "left" else pixels
+            below = re.search(r"; top: ([\d.]+)%", cover)
+            seen = round(float(below[1]) / 100 * len(pixels)) if below else 0
+            lines = pixels[seen:].T if side == "left" else pixels
             at = round(float(share) / 100 * len(lines))
             # Lines that run across the cut may go on, letters and edges may not.
             step = lines[at + 1].astype(int) - lines[at - 1]
