@@ -23,3 +23,10 @@ def one_of(known: Collection[str]) -> Callable[[str], str]:
         raise argparse.ArgumentTypeError(f"no {name}; there are: {', '.join(known)}")
 
     return check
+
+
+def add_notebooks(parser: argparse.ArgumentParser, known: Collection[str]) -> None:
+    """Add ``names``: any of the known notebooks, or none."""
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", type=one_of(known), help="as in 04_resnet"
+    )

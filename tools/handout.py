@@ -48,10 +48,7 @@ def print_handout(page, deck: Path, *, notes: bool = False) -> Path:
 def main() -> None:
     stored = {path.stem: path for path in notebooks()}
     parser = command_line.parser(__doc__)
-    known = command_line.one_of(stored)
-    parser.add_argument(
-        "names", nargs="*", metavar="NAME", type=known, help="as in 04_resnet"
-    )
+    command_line.add_notebooks(parser, stored)
     parser.add_argument("--notes", action="store_true", help="print the script, too")
     arguments = parser.parse_args()
 

@@ -145,10 +145,7 @@ def size(picture: str) -> float:
 def main() -> None:
     stored = [path.stem for path in notebooks()]
     parser = command_line.parser(__doc__)
-    known = command_line.one_of(stored)
-    parser.add_argument(
-        "names", nargs="*", metavar="NAME", type=known, help="as in 04_resnet"
-    )
+    command_line.add_notebooks(parser, stored)
     parser.add_argument(
         "--processes", type=int, default=2, help="at a time; %(default)s"
     )

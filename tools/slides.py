@@ -195,10 +195,7 @@ def draw_png(page, deck: Path) -> None:
 def main() -> None:
     stored = {path.stem: path for path in notebooks()}
     parser = command_line.parser(__doc__)
-    known = command_line.one_of(stored)
-    parser.add_argument(
-        "names", nargs="*", metavar="NAME", type=known, help="as in 04_resnet"
-    )
+    command_line.add_notebooks(parser, stored)
     parser.add_argument("--pdf", action="store_true", help="print the decks, too")
     parser.add_argument("--png", action="store_true", help="draw the slides, too")
     arguments = parser.parse_args()

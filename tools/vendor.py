@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 import urllib.request
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from tools import command_line
 from tools.paths import BUILD, ROOT
 
 PACKAGES = BUILD / "vendor-packages"
+DONE = "done.txt"  # says what is there
 WANTED = ROOT / "tools/deck/assets.txt"
 REGISTRY = "https://registry.npmjs.org/{0}/-/{0}-{1}.tgz"
 PLUGINS = {  # name, version: sha256 of the archive
@@ -44,29 +46,43 @@ def fetch() -> None:
     Slides can be shown without the plugins: where their registry cannot be reached, a
     line says so (and `make clean` forgets it).
     """
-    done = PACKAGES / "done.txt"
     wanted = f"{WANTED.read_text('utf-8')}{PLUGINS}"
-    if done.exists() and done.read_text("utf-8") == wanted:
+    if _is_done(wanted):
         return
-    shutil.rmtree(PACKAGES, ignore_errors=True)
+    BUILD.mkdir(exist_ok=True)
+    # Elsewhere first: two processes that fetch at once do not meet.
+    with tempfile.TemporaryDirectory(dir=BUILD, prefix="vendor-") as folder:
+        fresh = Path(folder, "packages")
+        _install(fresh)
+        (fresh / DONE).write_text(wanted, encoding="utf-8")
+        if not _is_done(wanted):
+            shutil.rmtree(PACKAGES, ignore_errors=True)
+            fresh.rename(PACKAGES)
+
+
+def _is_done(wanted: str) -> bool:
+    mark = PACKAGES / DONE
+    return mark.exists() and mark.read_text("utf-8") == wanted
+
+
+def _install(folder: Path) -> None:
     pip = ["uv", "pip"] if importlib.util.find_spec("uv") else ["pip"]
     command = [sys.executable, "-m", *pip, "install", "--quiet", "--no-deps"]
     command += ["--require-hashes", "--only-binary=:all:", "-r", str(WANTED)]
-    command += ["--target", str(PACKAGES)]
+    command += ["--target", str(folder)]
     if subprocess.run(command).returncode:
         sys.exit(
             "slides: reveal.js and MathJax could not be fetched; the reason stands "
             "above. They are fetched once, into build/, and that needs the network."
         )
     try:
-        fetch_plugins(PACKAGES)
+        fetch_plugins(folder)
     except OSError as error:
         print(f"slides without board and pointer: {error}", file=sys.stderr)
-    for (name, version), _ in PLUGINS.items():
-        if (packed := PACKAGES / f"{name}-{version}.tgz").exists():
-            with tarfile.open(packed) as archive:
-                archive.extractall(PACKAGES / name, filter="data")
-    done.write_text(wanted, encoding="utf-8")
+        return
+    for name, version in PLUGINS:
+        with tarfile.open(folder / f"{name}-{version}.tgz") as archive:
+            archive.extractall(folder / name, filter="data")
 
 
 def fetch_plugins(folder: Path) -> None:

@@ -134,7 +134,7 @@ def test_search_finds_the_section(open_page):
         )
     ]
     assert len(queries) >= 220
-    assert len(missed) <= 0.055 * len(queries), missed
+    assert len(missed) <= 0.05 * len(queries), missed
 
 
 def test_a_result_leads_to_its_section(open_page):

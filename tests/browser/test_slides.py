@@ -321,7 +321,7 @@ def test_a_hall_draws_and_points(tmp_path: Path, page: Page):
     assert page.screenshot() != blank
     page.keyboard.press("q")
     page.mouse.move(500, 300, steps=5)
-    assert page.is_visible(".cursor-dot")
+    page.wait_for_selector(".cursor-dot")
     page.wait_for_function("sessionStorage.length > 0")
 
 
