@@ -44,7 +44,7 @@ unexport $(filter-out PYTHONUTF8,$(filter PYTHON%,$(.VARIABLES)))
 $(shell grep -qxF '$(CURDIR)' $(READY) 2>/dev/null && $(BIN)/python -Ic '' 2>/dev/null \
 	|| rm -f $(READY))
 
-.PHONY: help lab test weights wheels seeds run edit live compare slides pdf handout site book student grade stability bench lock clean
+.PHONY: help lab test weights wheels seeds mutants run edit live compare slides pdf handout site book student grade stability bench lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*  ## /  make \1	/p' Makefile
@@ -73,6 +73,9 @@ wheels: $(READY)  ## all that is installed and fetched, into wheels/, 3.5 GB
 seeds: $(READY)  ## in how many of 20 runs with other seeds does each claim hold
 	$(BIN)/python -m pytest -n auto -m seeds
 	$(BIN)/python -m tools.seeds $(NB)
+
+mutants: $(READY)  ## plant 1040 small mistakes, count who notices; hours, Linux only
+	$(BIN)/python -m tools.mutants $(NB)
 
 run: $(READY)  ## take in text from .edit/, execute the notebooks, store them
 	$(BIN)/python -m tools.notebooks run $(NB)

@@ -53,6 +53,28 @@ SOLUTION = re.compile(
     r'<details class="callout a">\n<summary>Решение</summary>\n\n'
     r"```python\n(?:.{,79}\n)+```\n\n</details>"
 )
+# A term of the dictionary in 00 -> the words that would say the same.
+INSTEAD_OF = {
+    "класс-токен": r"токен\w* класса|\bCLS\b",
+    "энкодер, декодер": r"(?<!авто)кодировщик|декодировщик",
+    "внутреннее внимание": r"само-?внимани",
+    "полносвязный слой": r"плотн\w+ сло[йяюиёе]",
+    "горлышко": r"ботлнек",
+    "пропуск": r"скип-|обходн\w+ (?:ветв|связ|соединен)",
+    "пакет": r"\b(?:мини-?)?батч|мини-?пакет",
+    "начальное значение": r"\bсид(?:а|ы|у|ом|ов)?\b|\bseed",
+    "доля верных ответов": r"\bаккуратност",
+    "прореженная свёртка": r"дилат|дилейт",
+    "нормировка": r"нормализаци",
+    "топ-1, топ-5": r"\btop-\d",
+    "пулинг": r"подвыборк|пуллинг",
+    "шаг": r"\bстрайд",
+    "дополнение": r"\bпаддинг",
+    "выборка": r"\bдатасет",
+    "потери": r"\bлосс",
+    "признак": r"\bфич[аиуе]",
+    "MLP — он": r"\bMLP (?:сама|она|одна)\b",
+}
 SHOWN = ("slide", "subslide", "fragment", "")  # "": goes on with the slide
 HIDDEN = ("skip", "notes")
 MAX_BYTES = 2_000_000
@@ -422,6 +444,17 @@ def text_is_set_in_russian(nb: NotebookNode) -> Iterator[str]:
             yield f"{name}: a dash is —, not {found}"
 
 
+@rule
+def one_term_for_one_thing(nb: NotebookNode) -> Iterator[str]:
+    for index, cell in enumerate(nb.cells):
+        texts = [cell.metadata.get("slideshow", {}).get("title", "")]
+        if cell.cell_type == "markdown":
+            texts.append(re.sub(r"«[^»]*»", "", plain(cell.source)))  # quotations stay
+        for term, losers in INSTEAD_OF.items():
+            for found in re.findall(losers, "\n".join(texts), re.IGNORECASE):
+                yield f"{where(nb, index)}: «{found}»; here it is called «{term}»"
+
+
 # --- all notebooks keep to all rules --------------------------------------------------
 
 PATHS = notebooks()
@@ -527,6 +560,7 @@ def test_faulty_code_is_noticed(source: str, problem: str):
         ("# Ещё один заголовок", "one level-1 heading expected"),
         ('Это "слово" так', "«ёлочки», not"),
         ("Глубина - это число слоёв", "a dash is —, not"),
+        ("В батче восемь картинок", "it is called «пакет»"),
         (r"$$x \tag{1}$$", "2 formulas are numbered (1)"),
         (r"$$x \label{a}$$", "write \\tag{1}"),
         (r"\begin{equation}x\end{equation}", "use the form with *"),
