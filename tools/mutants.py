@@ -4,11 +4,11 @@
     python -m tools.mutants --count 20 04_resnet
     python -m tools.mutants --first 7              another sample
 
-A mutant differs from the code in one operator, number, comparison, argument or call,
-of a cell or of a function of `lecture_utils` that the notebook calls. From the changed
+A mutant differs from the code in one operator, number, argument or call, of
+a cell or of a function of `lecture_utils` that the notebook calls. From the changed
 place on, cells run until somebody notices: an error, a claim that fails, a text or a
-picture that is not as stored, or a cell that does not end. Conditions of claims, seeds
-and exercises stay as they are. Prints a table, then every mutant that nobody noticed.
+picture that is not as stored, or a cell that does not end. Claims, seeds, exercises and
+controls stay as they are. Prints a table, then every mutant that nobody noticed.
 Results are kept in build/mutants.jsonl: started again, it goes on where it was.
 
 A mutant runs in a fork of the process that has run the cells above it; Linux only.
@@ -62,18 +62,16 @@ OPERATORS: dict[type, type] = {
     ast.BitOr: ast.BitAnd,
     ast.And: ast.Or,
     ast.Or: ast.And,
-}
-COMPARISONS: dict[type, tuple[type, ...]] = {
-    ast.Lt: (ast.LtE, ast.Gt),
-    ast.LtE: (ast.Lt, ast.Gt),
-    ast.Gt: (ast.GtE, ast.Lt),
-    ast.GtE: (ast.Gt, ast.Lt),
-    ast.Eq: (ast.NotEq,),
-    ast.NotEq: (ast.Eq,),
-    ast.In: (ast.NotIn,),
-    ast.NotIn: (ast.In,),
-    ast.Is: (ast.IsNot,),
-    ast.IsNot: (ast.Is,),
+    ast.Lt: ast.GtE,
+    ast.LtE: ast.Gt,
+    ast.Gt: ast.LtE,
+    ast.GtE: ast.Lt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
 }
 # One for the other, in both directions: modes, losses, initialisation, order of data.
 NAMES = """
@@ -89,11 +87,13 @@ PAIRS = {
     if len(names := pair.split()) == 2
     for name, other in (names, names[::-1])
 }
-# Calls that speak to the reader: what they are asked to say is what is tested.
-JUDGES = {"claim", "manual_seed", "seed", "default_rng", "exercise"}
+# Calls that ask, draw at random or offer something to the reader's hand stay.
+UNTOUCHED = {"claim", "exercise", "live", "manual_seed", "seed", "default_rng"}
+SEEDS = {"seed", "generator", "device", "random_state"}  # keywords
 # `torch.exp(x)` cannot become `torch`.
 MODULES = {"torch", "F", "nn", "np", "plt", "mpl", "sns", "math", "timm", "torchvision"}
-SPEAKERS = JUDGES | {"print", "show", "live", "display"}
+NOTHING_ON_CPU = {"cpu", "to"}
+SPEAKERS = UNTOUCHED | {"print", "show", "display"}
 
 
 class Mutant(NamedTuple):
@@ -126,7 +126,9 @@ def mutants(source: str) -> list[Mutant]:
 
 def _nodes(node: ast.AST) -> Iterator[Any]:
     """What may change: not types, f-strings, docstrings, seeds or conditions."""
-    if isinstance(node, (ast.JoinedStr, ast.arg)) or _called(node) in JUDGES:
+    if isinstance(node, (ast.JoinedStr, ast.arg)) or _called(node) in UNTOUCHED:
+        return
+    if isinstance(node, ast.keyword) and node.arg in SEEDS:
         return
     if hasattr(node, "lineno"):
         yield node
@@ -167,8 +169,7 @@ def _others(node: Any) -> Iterator[str]:
                 changed = ast.AugAssign(node.target, OPERATORS[type(op)](), node.value)
                 yield ast.unparse(changed)
         case ast.Compare(ops=[op]):
-            for other in COMPARISONS[type(op)]:
-                yield put(ops=[other()])
+            yield put(ops=[OPERATORS[type(op)]()])
         case ast.UnaryOp(op=ast.USub() | ast.Not(), operand=operand):
             yield f"({ast.unparse(operand)})"
         case ast.IfExp(body=body, orelse=orelse):
@@ -182,8 +183,10 @@ def _others(node: Any) -> Iterator[str]:
         case ast.Call(func=function, args=args, keywords=keywords):
             if len(args) == 2 and not any(isinstance(a, ast.Starred) for a in args):
                 yield put(args=args[::-1])
-            for k in range(len(keywords)):
+            for k in (k for k, word in enumerate(keywords) if word.arg not in SEEDS):
                 yield put(keywords=keywords[:k] + keywords[k + 1 :])
+            if _called(node) in NOTHING_ON_CPU:
+                return
             if isinstance(function, ast.Attribute):
                 owner = ast.unparse(function.value)
                 if owner not in MODULES:
@@ -313,6 +316,7 @@ class Notebook:
 def change_function(planted: Planted) -> None:
     """Give a function of the package, wherever it is known, the code of a mutant."""
     path = ROOT / planted.file
+    gc.unfreeze()  # `setup` has frozen what was imported: nobody would find it
     importlib.import_module(planted.file.removesuffix(".py").replace("/", "."))
     module = compile(planted.mutant.of(path.read_text("utf-8")), str(path), "exec")
     new = {code.co_qualname: code for code in _codes(module)}[planted.function]

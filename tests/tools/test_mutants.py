@@ -19,10 +19,11 @@ CELLS = [
     ("source", "others"),
     [
         ("a + b", {"(a - b)"}),
-        ("a < b", {"(a <= b)", "(a > b)"}),
+        ("a < b", {"(a >= b)"}),
         ("a and not b", {"(a or not b)", "(b)"}),
         ("x += 1", {"pass", "x -= 1", "2"}),
         ("net.train()", {"pass", "net.eval", "net"}),
+        ("f(x, seed=3)", {"pass"}),
         ("optimizer.zero_grad()", {"pass", "optimizer"}),
         ("F.relu(x)", {"pass", "F.tanh"}),
         ("y = f(a, k=-0.5)", {"(f(a))", "(0.5)", "1.0"}),
@@ -38,6 +39,7 @@ def test_one_mistake_at_a_time(source: str, others: set[str]):
     "source",
     [
         "claim('less', a < 2)",
+        "x = y.to(device).cpu()",
         "torch.manual_seed(0)",
         'print(f"{x:.3f}")',
         'def f(x: Tensor["2, 3"]) -> int:\n    "Text."\n    return x',
