@@ -195,12 +195,19 @@ def printed(text: str, cell: str) -> str:
 def figure(output: NotebookNode, file: str, name: str, number: str, kind: str) -> str:
     shape = output.metadata["image/png"]
     alt = html.escape(output.data["text/plain"])
+    said = html.escape(caption(output.data["text/plain"]))
     return (
         f'<figure id="{name}" class="{kind}"><a class="enlarge" href="images/{file}">'
         f'<img src="images/{file}" alt="{alt}" loading="lazy" '
         f'width="{shape["width"]}" height="{shape["height"]}"></a>'
-        f'<figcaption><a href="#{name}">Рис. {number}</a></figcaption></figure>'
+        f'<figcaption><a href="#{name}">Рис. {number}</a>. {said}.</figcaption></figure>'
     )
+
+
+def caption(alt: str) -> str:
+    """What the picture shows: the beginning of its alt text, before any detail."""
+    ends = "[.;]" if alt.startswith(("Слева", "Вверху")) else "[.:;]"
+    return re.split(rf"{ends}(?=\s|$)", alt, maxsplit=1)[0]
 
 
 # --- links ----------------------------------------------------------------------------

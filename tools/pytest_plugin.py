@@ -21,18 +21,18 @@ GIB = 2**30
 # Of a notebook alone, on a quiet machine. Test modules follow and fill the tail.
 SECONDS = {
     "00_start": 8,
-    "01_tasks": 20,
-    "02_vgg": 44,
-    "03_googlenet": 48,
-    "04_resnet": 45,
-    "05_fpn_unet": 63,
-    "06_attention": 29,
-    "07_grad_cam": 49,
+    "01_tasks": 38,
+    "02_vgg": 43,
+    "03_googlenet": 37,
+    "04_resnet": 57,
+    "05_fpn_unet": 67,
+    "06_attention": 45,
+    "07_grad_cam": 80,
     "08_self_attention": 34,
-    "09_swin": 17,
-    "10_positional_encoding": 20,
-    "11_mnist_activations": 46,
-    "12_real_transformer": 48,
+    "09_swin": 20,
+    "10_positional_encoding": 35,
+    "11_mnist_activations": 66,
+    "12_real_transformer": 41,
 }
 NEEDS_WEIGHTS = {"12_real_transformer"}  # that `make weights` fetches
 OUTPUT_TIMEOUT = 60  # seconds until a printed line arrives; nbval's own are 5

@@ -138,7 +138,9 @@ def glossary(terms: Iterable[Term], places: Places) -> str:
         "# Словарь",
         "Термин, как его пишут по-английски, что он значит и где введён.",
     ]
-    for term in sorted(terms, key=lambda term: term.russian.strip("«").lower()):
+    # Unicode has ё behind я.
+    order = str.maketrans({"ё": "е", "«": ""})
+    for term in sorted(terms, key=lambda term: term.russian.lower().translate(order)):
         text.append(
             f'<p class="entry" id="{term.id}"><dfn>{term.russian}</dfn> '
             f'(<span lang="en">{term.english}</span>) — {html.escape(term.meaning)}; '
@@ -187,7 +189,7 @@ def _add(found: dict[str, Source], piece: str, part: str, before: str) -> str:
 
 
 def bibliography(found: Iterable[Source]) -> str:
-    text = ["# Литература", "Всё, на что ссылаются лекции; числа — номера частей."]
+    text = ["# Литература", "Ссылки из всех частей лекции; числа — номера частей."]
     for number, source in enumerate(found, 1):
         who = f"{source.who}. " if source.who else ""
         year = f", {source.year}" if source.year else ""
@@ -195,7 +197,8 @@ def bibliography(found: Iterable[Source]) -> str:
         used = "; ".join(
             f"{part} — {use}" if use else part for part, use in source.used
         )
-        text.append(f"{number}. {who}{source.title}{year}.{link} ({used})")
+        title = re.sub("^[а-я]", lambda letter: letter[0].upper(), source.title)
+        text.append(f"{number}. {who}{title}{year}.{link} ({used})")
     return "\n\n".join(text[:2]) + "\n\n" + "\n".join(text[2:]) + "\n"
 
 
@@ -251,5 +254,5 @@ def tasks(notebooks: Notebooks) -> str:
             address = "exercise-" + number.replace(".", "-")
             table.append(f"| {number} | [{title}](#{address}) | {minutes} |")
             total += minutes
-    text = ["# Упражнения", f"Всего {len(table) - 2}, на {total} минут."]
+    text = ["# Упражнения", f"Всего {len(table) - 2}, минут на все: {total}."]
     return "\n\n".join([*text, "\n".join(table)]) + "\n"

@@ -7,7 +7,7 @@ from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
 
 project = "Продвинутые модели глубокого машинного зрения"
-author = "С. В. Макрушин, Л. В. Алексеев"
+author = ""
 language = "ru"
 extensions = ["myst_parser", "sphinx.ext.mathjax"]
 myst_enable_extensions = ["dollarmath"]
@@ -28,6 +28,7 @@ html_last_updated_fmt = None
 html_sidebars = {"**": ["site-title.html", "search-box.html", "sbt-sidebar-nav.html"]}
 html_context = {"default_mode": "auto"}  # light or dark as the system is
 html_theme_options = {
+    "extra_footer": "Исходная лекция: С. В. Макрушин, Л. В. Алексеев, 2023",
     "disable_search": True,
     "back_to_top_button": False,
     "use_download_button": False,

@@ -11,7 +11,7 @@ const dot = (a, b) => {
   for (let k = 0; k < a.length; k++) total += a[k] * b[k];
   return total;
 };
-const fixed = (value, digits) => (Object.is(value, -0) ? '-' : '') + value.toFixed(digits);
+const fixed = (value, digits) => (Object.is(value, -0) ? '-' : '') + value.toFixed(digits).replace('.', ',');
 const russian = value => String(Number(value.toFixed(2)) + 0).replace('.', ',').replace('-', '−');
 // Row k of a matrix, as it lies there and as an ordinary array.
 const line = (matrix, k, width = matrix.shape.at(-1)) =>
@@ -41,7 +41,7 @@ formulas['01_tasks-draw_verdict'] = {
       'a0.text1': {text: 'ответ', x: box[0] + 2, y: box[3] + 2},
       'a0.text2': {text: `порог ${fixed(threshold, 2)}: `
         + (iou >= threshold ? 'верно ✔' : 'неверно ✘')},
-      'a0.title': {text: `IoU = ${fixed(iou, 2)}, GIoU = `
+      'a0.title': {text: `IoU = ${fixed(iou, 2)}; GIoU = `
         + fixed(iou - (around - either) / around, 2)},
     };
   },
@@ -57,7 +57,7 @@ formulas['03_googlenet-draw_costs'] = {
       .map(n => n * million);
     const direct = [from * c1, 9 * from * c3, 25 * from * c5, from * proj].map(n => n * million);
     const parts = {'a0.title': {
-      text: `всего ${fixed(sum(costs), 1)} млн, без сужений ${fixed(sum(direct), 1)}`}};
+      text: `всего ${fixed(sum(costs), 1)} млн; без сужений ${fixed(sum(direct), 1)} млн`}};
     for (const k of range(4)) {
       parts[`a0.patch${k}`] = {box: [0, k - 0.4, costs[k], k + 0.4]};
       parts[`a0.patch${k + 4}`] = {box: [0, k - 0.4, direct[k], k + 0.4]};
@@ -263,8 +263,8 @@ formulas['11_mnist_activations-draw_pixel'] = {
         relu(conv(x, side, weight, data[`${layer} bias`], [f])), side, 'cividis'),
       'a1.title': {text: `${layer}, канал ${f}`},
       'a1.patch0': {box: box(0)},
-      title: {text: (`сумма ${fixed(total, 3)}, смещение ${fixed(bias, 3)}: z = ${fixed(z, 3)}`
-        + `, после ReLU ${fixed(Math.max(z, 0), 3)}`).replaceAll('-', '−')},
+      title: {text: (`сумма ${fixed(total, 3)}; смещение ${fixed(bias, 3)}: z = ${fixed(z, 3)}`
+        + `; после ReLU ${fixed(Math.max(z, 0), 3)}`).replaceAll('-', '−')},
     };
     annotated(2, patches[best], `участок канала ${best}`, 'cividis', picture, parts);
     annotated(3, kernels[best], '× ядро', 'PuOr_r', picture, parts);

@@ -3,7 +3,7 @@
 // one that explains before one that only sums up. A section has the other names of the
 // glossary's terms, too, and a word that no section has stands for those that sound alike.
 (() => {
-  const WEIGHTS = {title: 8, above: 2, told: 2, text: 1, code: 0.3};
+  const WEIGHTS = {title: 12, above: 2, told: 2, text: 1, code: 0.3};
   const NAMES = {about: 12, mentioned: 0.7};  // of terms
   const BELOW = 0.2;  // what subsections add to their section
   const SUMMARY = /^(Содержание|Итоги|Вопросы|Упражнения|Ещё два вопроса|Ссылки|Словарь|Карта утверждений|Разминка)/;
@@ -111,12 +111,16 @@
     return names.map(term => Math.max(0, ...term.map(name => (
       said.includes(` ${name.join(' ')} `) ? name.length / all : 0))));
   };
+  const inTitles = new Set(sections.flatMap(section => stems(section.title)));
   const common = new Set(STOPWORDS.map(stem));
   const rare = word => Math.log(1 + (sections.length + 0.5) / ((spread.get(word) ?? 0) + 0.5));
   const find = query => {
     const words = meant(query).map(forms => {
       const known = [...forms.keys()].filter(word => spread.has(word));
-      const worth = known.length && Math.min(...known.map(rare));
+      // What is a name, in Latin letters or in a title, counts more than an everyday word.
+      const name = known.some(word => inTitles.has(word)) ? 1.5 : 1;
+      const latin = known.some(word => /[a-z]/.test(word)) ? 1.5 : 1;
+      const worth = known.length && name * latin * Math.min(...known.map(rare));
       return {forms, worth: common.has([...forms.keys()].at(-1)) ? 0.3 * worth : worth};
     });
     const terms = named(query);
