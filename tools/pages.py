@@ -200,7 +200,8 @@ def figure(output: NotebookNode, file: str, name: str, number: str, kind: str) -
         f'<figure id="{name}" class="{kind}"><a class="enlarge" href="images/{file}">'
         f'<img src="images/{file}" alt="{alt}" loading="lazy" '
         f'width="{shape["width"]}" height="{shape["height"]}"></a>'
-        f'<figcaption><a href="#{name}">Рис. {number}</a>. {said}.</figcaption></figure>'
+        f'<figcaption><a href="#{name}">Рис. {number}</a>. {said}.</figcaption>'
+        "</figure>"
     )
 
 
