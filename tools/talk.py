@@ -84,6 +84,8 @@ def for_talk(cell: NotebookNode) -> NotebookNode | None:
         cell.source = FOLDED.sub(_opened, cell.source)
         return cell
     cell.outputs = [o for o in cell.outputs if WIDGET_VIEW not in o.get("data", {})]
+    if TOGETHER in tags(cell):
+        cell.outputs = []  # the verdict on an empty answer
     cell.source = excerpt(cell)
     hidden = "hide-input" in tags(cell)
     cell.metadata["transient"] = {"remove_source": hidden}
