@@ -21,7 +21,6 @@ import inspect
 import json
 import os
 import random
-import resource
 import sys
 import time
 from base64 import b64encode
@@ -371,6 +370,8 @@ def in_fork(work: Callable[..., Any], *arguments: Any, seconds: float) -> Any:
     here, there = fork.Pipe(duplex=False)
 
     def child() -> None:
+        import resource  # not on Windows
+
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         for stream in (1, 2):
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream)

@@ -1,5 +1,6 @@
 """`tools.mutants`: small mistakes, and who notices them."""
 
+import sys
 from pathlib import Path
 
 import nbformat
@@ -7,6 +8,7 @@ import pytest
 
 from tools import cells, mutants
 
+forks = pytest.mark.skipif(sys.platform != "linux", reason="a mutant runs in a fork")
 CELLS = [
     ["from lecture_utils import claim\nfrom lecture_utils.count import parameters"],
     ["x = 3 + 4", "y = [1, 2]", "unused = 5"],
@@ -87,12 +89,14 @@ def who_notices(book: mutants.Notebook, line: int, now: str) -> tuple[str, int]:
     return mutants.in_fork(work, seconds=60)
 
 
+@forks
 def test_who_notices(book: mutants.Notebook):
     assert who_notices(book, 1, "(3 - 4)") == ("claim", 2)
     assert who_notices(book, 2, "2") == ("text", 3)
     assert who_notices(book, 3, "6") == ("nobody", 3)
 
 
+@forks
 def test_function_of_the_package_changes_wherever_it_is_known():
     file = "lecture_utils/count.py"
     source = (mutants.ROOT / file).read_text("utf-8")
@@ -114,6 +118,7 @@ def test_function_of_the_package_changes_wherever_it_is_known():
     assert mutants.in_fork(work, seconds=60) == ("error", -1)
 
 
+@forks
 def test_a_mutant_that_does_not_end_is_late():
     def work() -> None:
         while True:
