@@ -356,3 +356,16 @@ def test_a_warning_of_sphinx_ends_the_build(tmp_path: Path):
     nbformat.write(nb, path)
     with pytest.raises(SystemExit):
         site.build([path], out=tmp_path / "site", source=tmp_path / "source")
+
+
+@pytest.mark.parametrize(
+    ("alt", "caption"),
+    [
+        ("Четыре пары рамок. Совпали: обе меры равны 1.", "Четыре пары рамок"),
+        ("Схема блока: вход, две свёртки, выход", "Схема блока"),
+        ("Слева: потери; справа: ошибка", "Слева: потери"),
+        ("Норма при σ = 0.5 и r=1:2", "Норма при σ = 0.5 и r=1:2"),
+    ],
+)
+def test_a_caption_is_the_beginning_of_the_alt_text(alt: str, caption: str):
+    assert pages.caption(alt) == caption
