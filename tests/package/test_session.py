@@ -2,7 +2,6 @@
 
 import ctypes
 import gc
-import resource
 import sys
 from pathlib import Path
 
@@ -50,21 +49,6 @@ def test_what_a_cell_has_freed_goes_back_to_the_system():
     finally:
         InteractiveShell.clear_instance()
     assert full - resident() > 200e6 and last is not None
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="glibc keeps what is freed")
-def test_the_next_tensor_takes_the_memory_that_the_last_one_freed():
-    setup()
-    if not hasattr(ctypes.CDLL(None), "mallopt"):
-        pytest.skip("another libc")
-
-    def new_pages() -> int:
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-        torch.ones(4_000_000)  # 32 MB, more than glibc keeps of its own accord
-        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-
-    # The first ones find the place for the others.
-    assert [new_pages() for _ in range(9)][-1] < 100
 
 
 def test_only_what_is_imported_is_left_out_of_the_search_for_garbage():
