@@ -322,7 +322,34 @@ def test_a_hall_draws_and_points(tmp_path: Path, page: Page):
     page.keyboard.press("q")
     page.mouse.move(500, 300, steps=5)
     page.wait_for_selector(".cursor-dot")
-    page.wait_for_function("sessionStorage.length > 0")
+
+    for _ in range(2):  # past the fragment, to a board on the second slide
+        page.keyboard.press("ArrowRight")
+    page.evaluate("new Promise(done => setTimeout(done, 9))")  # after the plugin's 1 ms
+    page.keyboard.press("b")
+    page.wait_for_selector("#chalkboard", state="visible")
+    page.mouse.move(300, 400)
+    page.mouse.down()
+    page.mouse.move(600, 500, steps=5)
+    page.mouse.up()
+    page.keyboard.press("b")
+    page.wait_for_function(
+        """JSON.parse(Object.values(sessionStorage)[0] ?? '[{"data": []}]').every(pen =>
+            pen.data.flatMap(one => one.events).some(event => event.type === 'draw'))"""
+    )
+    slides.open_deck(page, deck, "?print-pdf")
+    page.wait_for_selector(".pdf-page > canvas")
+    sheets = page.eval_on_selector_all(
+        ".pdf-page", "all => all.map(sheet => sheet.querySelectorAll('canvas').length)"
+    )
+    assert sheets == [1, 0, 1, 0, 0, 0]  # the board follows its slide
+    inked = """(sheet, [x, y]) => sheet.getContext('2d')
+        .getImageData(x - 3, y - 3, 6, 6).data.some(value => value > 0)"""
+    on_line, above = [
+        page.eval_on_selector("canvas.drawing", inked, place)
+        for place in ([450, 450], [450, 300])
+    ]
+    assert on_line and not above
 
 
 def test_handout_has_three_slides_a_page_and_their_words(tmp_path: Path, page: Page):

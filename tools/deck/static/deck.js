@@ -46,6 +46,34 @@ function fill(slide) {
   }
 }
 
+// Paper shows what was drawn on slides. The plugin prints boards alone, and puts them where
+// a deck with a page for each fragment would have them.
+const PENS = ['#646464', '#1e90ff', '#dc143c', '#32cd32', '#ff8c00', '#9600ff', '#ffdc00'];
+const SPONGE = 20; // px, its radius
+function printDrawings() {
+  const drawn = JSON.parse(sessionStorage.getItem(document.title)) ?? [];
+  drawn.forEach(({ width, height, data }, board) => data.forEach(one => {
+    one.page = one.slide.h;
+    if (board || !one.events.length) return;
+    const sheet = document.createElement('canvas'), scale = Math.min(width / 1280, height / 720);
+    [sheet.width, sheet.height, sheet.className] = [1280, 720, 'drawing'];
+    slides[one.page].append(sheet);
+    const pen = sheet.getContext('2d');
+    [pen.lineWidth, pen.lineCap] = [3, 'round'];
+    pen.setTransform(1 / scale, 0, 0, 1 / scale, 640 - width / 2 / scale, 360 - height / 2 / scale);
+    for (const { type, color, x1, y1, x2, y2, x, y } of one.events) {
+      pen.globalCompositeOperation = type === 'draw' ? 'source-over' : 'destination-out';
+      pen.strokeStyle = PENS[color];
+      pen.beginPath();
+      if (type === 'draw') { pen.moveTo(x1, y1); pen.lineTo(x2, y2); pen.stroke(); }
+      if (type === 'erase') pen.arc(x + SPONGE, y + SPONGE, SPONGE, 0, 2 * Math.PI);
+      if (type === 'clear') pen.rect(0, 0, width, height);
+      if (type !== 'draw') pen.fill();
+    }
+  }));
+  sessionStorage.setItem(document.title, JSON.stringify(drawn));
+}
+
 // What is claimed is said in the letters of the text.
 for (const printed of document.querySelectorAll('.jp-RenderedText pre'))
   if (/^[✔✘]/.test(printed.textContent.trim())) printed.classList.add('claims');
@@ -63,13 +91,15 @@ Promise.all([...document.fonts].map(font => font.load()))
   .then(() => Promise.all([...document.images].map(image => image.decode().catch(() => {}))))
   .then(() => slides.forEach(fill))
   .then(() => document.body.classList.remove('typesetting'))
+  .then(() => location.search.includes('print-pdf') && printDrawings())
   .then(() => Reveal.initialize({
     width: 1280, height: 720, margin: 0, center: false, transition: 'none',
     controls: false, progress: true, hash: true,
     defaultTiming: 60, pdfSeparateFragments: false,
     // Keys: B a board, C a pen, Del wipes, X the next colour, Q a pointer. What is drawn
-    // is kept as long as the tab; boards are printed from it with ?print-pdf.
-    chalkboard: { storage: document.title, grid: false, transition: 0 },
+    // is kept as long as the tab, and printed from it with ?print-pdf.
+    // (transition: ms until a board may open on a new slide; 0 would mean the default.)
+    chalkboard: { storage: document.title, grid: false, transition: 1 },
     pointer: { key: 'q', pointerSize: 18 },
     plugins: [RevealNotes, window.RevealChalkboard, window.RevealPointer].filter(Boolean),
   }))
