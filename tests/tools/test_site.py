@@ -327,6 +327,18 @@ def test_the_bibliography_has_each_source_once(built_site: SimpleNamespace):
     assert Counter(found) == Counter(cited)
 
 
+def test_every_paper_that_a_text_links_is_in_the_bibliography():
+    listed = {source.url for source in reference.sources(STORED)}
+    linked = {
+        url
+        for nb in STORED.values()
+        for cell in nb.cells
+        if cell.cell_type == "markdown"
+        for url in re.findall(r"\]\((https://(?:arxiv|doi)\.org/[^)\s]+)", cell.source)
+    }
+    assert linked - listed == set()
+
+
 def test_the_map_has_every_claim(built_site: SimpleNamespace):
     start = "\n".join(cell.source for cell in STORED[NAMES[0]].cells)
     stored = Counter(re.findall(r"^\| .* \| ([✔±−]) \|$", start, re.MULTILINE))

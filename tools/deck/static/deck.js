@@ -5,8 +5,8 @@ const BOTTOM = 664, RIGHT = 1230; // px; below and beside them lie the margins
 const LEAST = { text: 24, mono: 18, good: 20, table: 20 }; // px
 const LARGEST = { text: 32, mono: 26, table: 24, picture: 2 }; // px; of a picture, times
 
-const content = slide =>
-  [...slide.querySelectorAll('*:not(svg *, aside, aside *, .picture span)')];
+const UNSEEN = 'svg *, aside, aside *, .picture span, mjx-assistive-mml, mjx-assistive-mml *';
+const content = slide => [...slide.querySelectorAll(`*:not(${UNSEEN})`)];
 const fits = slide => content(slide).every(element => {
   const box = element.getBoundingClientRect(), page = slide.getBoundingClientRect();
   const cut = element.localName === 'pre' && element.scrollWidth > element.clientWidth;
