@@ -22,8 +22,6 @@ from IPython.display import HTML, display
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
-
 
 def setup(dtype: torch.dtype = torch.float64) -> torch.device:
     """Prepare a notebook: random seeds, precision, determinism, plot style, callouts.
@@ -54,7 +52,6 @@ def setup(dtype: torch.dtype = torch.float64) -> torch.device:
     np.seterr(divide="warn", over="warn", under="ignore", invalid="warn")
     # use_deterministic_algorithms() would load torch's compiler first, for 3 s.
     torch.set_deterministic_debug_mode("warn")
-    _keep_freed_memory()
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
@@ -76,17 +73,6 @@ def setup(dtype: torch.dtype = torch.float64) -> torch.device:
     return device
 
 
-def _keep_freed_memory() -> None:
-    """Let freed memory stay in the process until the cell ends; only glibc needs it.
-
-    Otherwise each large tensor is new memory from the system, which zeroes every page
-    of it: a fifth of the time that the training of a small network takes.
-    """
-    if libc := _glibc():
-        libc.mallopt(M_TRIM_THRESHOLD, 2**30)
-        libc.mallopt(M_MMAP_THRESHOLD, 2**26)
-
-
 def _tidy_up(result: ExecutionResult) -> None:
     """Give the system what the cell has freed; glibc would keep it for later cells."""
     if result.info and (result.info.raw_cell or "").startswith("# импорт"):
@@ -94,14 +80,8 @@ def _tidy_up(result: ExecutionResult) -> None:
         # objects again, and `show` searches before each picture.
         gc.collect()
         gc.freeze()
-    if libc := _glibc():
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
         libc.malloc_trim(0)
-
-
-def _glibc() -> ctypes.CDLL | None:
-    """The C library, when it is the one that has these settings."""
-    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
-    return libc if hasattr(libc, "malloc_trim") else None
 
 
 class _SameDraws(TorchDispatchMode):

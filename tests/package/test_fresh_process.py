@@ -1,6 +1,5 @@
 """What only a fresh process shows: what it loads, writes, waits for and computes."""
 
-import ctypes
 import os
 import pickle
 import subprocess
@@ -20,13 +19,6 @@ import pickle, sys
 import lecture_utils
 lecture_utils.setup()
 start = set(sys.modules)
-pages = []
-if sys.platform == "linux":
-    from resource import RUSAGE_SELF, getrusage
-    import torch
-    for _ in range(10):
-        torch.ones(4_000_000)  # 32 MB
-        pages.append(getrusage(RUSAGE_SELF).ru_minflt)
 from lecture_utils import data
 light = set(sys.modules)
 data.scenes_dataset(2, 32), data.mnist(sys.argv[1])
@@ -35,7 +27,7 @@ try:
 except FileNotFoundError as error:
     refusal = str(error)
 photos = [data.photo(n, s).numpy() for n in data.PHOTOS for s in eval(sys.argv[2])]
-pickle.dump((start, pages, light, refusal, photos), open(sys.argv[3], "wb"))
+pickle.dump((start, light, refusal, photos), open(sys.argv[3], "wb"))
 """
 
 
@@ -68,11 +60,10 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
         text=True,
     )
     assert run.returncode == 0, run.stderr
-    start, pages, light, refusal, photos = pickle.loads(report.read_bytes())
+    start, light, refusal, photos = pickle.loads(report.read_bytes())
     written = [path for path in home.rglob("*") if path.is_file()]
     return SimpleNamespace(
         start=start,
-        pages=pages,
         light=light,
         refusal=refusal,
         photos=photos,
@@ -98,13 +89,6 @@ def test_waiting_threads_soon_sleep(process):
     if "GOMP_SPINCOUNT" not in process.said:
         pytest.skip("this OpenMP does not say how its threads wait")
     assert "GOMP_SPINCOUNT = '1000'" in process.said, process.said
-
-
-def test_a_large_tensor_takes_the_memory_that_the_last_one_freed(process):
-    """Otherwise the system zeroes each of its 7812 pages."""
-    if sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "mallopt"):
-        pytest.skip("another libc")
-    assert process.pages[-1] - process.pages[-2] < 100
 
 
 def test_a_folder_that_cannot_be_written_to_is_no_news_to_a_reader(process):
