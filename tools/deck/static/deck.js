@@ -47,7 +47,7 @@ function fill(slide) {
 }
 
 // Paper shows what was drawn on slides. The plugin prints boards alone, and puts them where
-// a deck with a page for each fragment would have them.
+// a deck with a page for each fragment would have them. Colours and sponge are the plugin's.
 const PENS = ['#646464', '#1e90ff', '#dc143c', '#32cd32', '#ff8c00', '#9600ff', '#ffdc00'];
 const SPONGE = 20; // px, its radius
 function printDrawings() {
