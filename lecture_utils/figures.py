@@ -37,15 +37,16 @@ def show(figure: Figure, alt: str, *, colours: int | None = None) -> None:
     """Display a matplotlib figure with a text for those who cannot see it.
 
     The alt text is stored beside the picture, as its text form and as its metadata;
-    screen readers read it in the exported slides. ``colours`` is how many the stored
-    picture has, at most 256: photographs take a fraction of the room with 64.
+    screen readers read it in the exported slides. ``colours`` is how many the picture
+    has in a stored notebook, at most 256: photographs take a fraction of the room with
+    64. Who runs the cell sees all of them.
 
     Raises:
         TypeError: not a Figure.
         ValueError: the alt text says too little, or the figure is wider than a slide.
     """
     gc.collect()  # a figure refers to itself: the last one would stay in memory
-    png = _png(figure, colours)
+    png = _png(figure, full=colours is not None)
     if len(alt) < 20:
         raise ValueError(
             f"подпись {alt!r} слишком коротка: скажите, что видно на рисунке "
@@ -53,6 +54,8 @@ def show(figure: Figure, alt: str, *, colours: int | None = None) -> None:
         )
     width, height = (round(inches * _SHOWN_DPI) for inches in figure.get_size_inches())
     metadata = {"width": width, "height": height, "alt": alt}
+    if colours:
+        metadata["colours"] = colours
     if letters := _smallest_letters(figure):
         metadata["letters"] = letters
     display(
@@ -372,12 +375,13 @@ def pixels(figure: Figure) -> np.ndarray:
     return np.asarray(canvas.buffer_rgba())[..., :3]
 
 
-def _png(figure: Figure, colours: int | None = None) -> bytes:
+def _png(figure: Figure, full: bool = False) -> bytes:
     # No transparency, which nothing needs, and no date and version: a tenth smaller
     # than savefig's, and the same picture gives the same bytes.
     png = io.BytesIO()
     image = Image.fromarray(pixels(figure))
-    if colours or image.getcolors(256):  # the same pixels by number: half as large
-        image = image.quantize(colours or 256, dither=Image.Dither.NONE)
-    image.save(png, "PNG", optimize=colours is not None)
+    if not full and image.getcolors(256):  # the same pixels by number: half as large
+        image = image.quantize(256, dither=Image.Dither.NONE)
+    # A photograph is packed well when it is stored.
+    image.save(png, "PNG", compress_level=1 if full else 6)
     return png.getvalue()

@@ -53,7 +53,7 @@ def fit(
     batch_size: int = 128,
     seed: int = 0,
     measure_every: int = 10,
-    measure_batch: int = 256,
+    measure_batch: int = 64,
     loss: Callable[[Tensor, Tensor], Tensor] = F.cross_entropy,
     title: str = "обучение",
 ) -> History:
@@ -69,8 +69,8 @@ def fit(
         lr, weight_decay: of the usual recipe.
         measure_every: steps between measurements of the val part and of as many
             first examples of the train part.
-        measure_batch: examples measured at once; large models need a small number
-            to stay within memory.
+        measure_batch: examples measured at once. Many take their memory from the system
+            anew each time, which is slower, and large models need few.
 
     Returns:
         History measured before the first step, every ``measure_every`` steps and

@@ -11,6 +11,7 @@ The normal form keeps what a reader sees and what nbval compares; everything tha
 differs from run to run or machine to machine is dropped.
 """
 
+import base64
 import hashlib
 import json
 import os
@@ -32,6 +33,7 @@ from nbformat.v4 import new_notebook
 from tools import command_line, load
 from tools.cells import WIDGET_VIEW, slide_type
 from tools.paths import NOTEBOOKS, ROOT, notebooks
+from tools.pictures import few_colours
 
 EDIT = ROOT / ".edit"
 TEXT_FORMAT = "py:percent"
@@ -110,8 +112,9 @@ def title(nb: NotebookNode) -> dict[str, str]:
 def normalise(nb: NotebookNode) -> NotebookNode:
     """Reduce `nb`, in place, to what is the same on every run.
 
-    Raises NotebookError when an output was written to stderr, nbformat's
-    ValidationError when the notebook is not valid in format 4.5.
+    Raises NotebookError when an output was written to stderr or a picture needs more
+    colours than its cell gives it, nbformat's ValidationError when the notebook is not
+    valid in format 4.5.
     """
     fixed = {"kernelspec": KERNELSPEC, "language_info": LANGUAGE}
     nb.metadata = nbformat.from_dict(fixed | title(nb) | SHOW)
@@ -131,6 +134,14 @@ def normalise(nb: NotebookNode) -> NotebookNode:
                 text = f"{where(nb, index)} wrote to stderr:\n{output.text}"
                 raise NotebookError(text)
             output.get("metadata", {}).pop("execution", None)
+            colours = output.get("metadata", {}).get("image/png", {}).pop("colours", 0)
+            if colours:
+                png = base64.b64decode(output.data["image/png"])
+                try:
+                    packed = few_colours(png, colours)
+                except ValueError as error:
+                    raise NotebookError(f"{where(nb, index)}: {error}") from None
+                output.data["image/png"] = base64.b64encode(packed).decode()
             view = output.get("data", {}).get(WIDGET_VIEW)
             if view:  # random at every run, and without a kernel it points nowhere
                 view["model_id"] = digest(f"{cell.id} {position}", 32)

@@ -14,19 +14,24 @@ from tools.paths import ROOT
 LOCK = ROOT / "requirements.txt"
 TILE = 32  # pixels, about the size of a marker or two letters
 SAME = 0.9  # structural similarity, 1 for equal pictures
+ENOUGH = 0.95  # of a picture with few colours, so that some is left for rounding
+ROUNDING = 6  # levels of 255 that processors may differ by, with some to spare
+FARTHEST = 64  # levels from a colour to that which stands for it: a change beyond
 
 
 def similarity(a: bytes, b: bytes) -> float:
     """Structural similarity of two PNG files in the tile where they differ most.
 
     A mean over the whole would hide a changed word or a lost curve in equal empty
-    background. 0 when the sizes differ.
+    background. 0 when the sizes differ. Where `a` has few colours and `b` all, `b` is
+    taken in those of `a`.
     """
-    first, second = (
-        np.asarray(Image.open(io.BytesIO(png)).convert("RGB")) for png in (a, b)
-    )
+    images = [Image.open(io.BytesIO(png)) for png in (a, b)]
+    first, second = (np.asarray(image.convert("RGB")) for image in images)
     if first.shape != second.shape:
         return 0.0
+    if [image.mode for image in images] == ["P", "RGB"]:
+        second = _in_colours_of(*images)
     if np.array_equal(first, second):
         return 1.0
     from skimage.metrics import structural_similarity  # slow, and seldom needed
@@ -38,6 +43,41 @@ def similarity(a: bytes, b: bytes) -> float:
     padding = [(0, height - worst.shape[0]), (0, width - worst.shape[1])]
     tiles = view_as_blocks(np.pad(worst, padding, mode="edge"), (TILE, TILE))
     return float(tiles.mean((2, 3)).min())
+
+
+def few_colours(png: bytes, colours: int) -> bytes:
+    """The PNG with at most `colours` colours, 2 to 256, a fraction of its size.
+
+    Raises ValueError when they are too few to tell a change of the picture by.
+    """
+    image = Image.open(io.BytesIO(png)).convert("RGB")
+    none = Image.Dither.NONE
+    # The second call takes the nearest colour; the first, a box of colours, does not.
+    chosen = image.quantize(colours, kmeans=2, dither=none)
+    packed = io.BytesIO()
+    image.quantize(palette=chosen, dither=none).save(packed, "PNG", optimize=True)
+    if (value := similarity(packed.getvalue(), png)) < ENOUGH:
+        raise ValueError(
+            f"{colours} colours are too few for a picture: similarity {value:.2f} "
+            f"with all of them, at least {ENOUGH}"
+        )
+    return packed.getvalue()
+
+
+def _in_colours_of(few: Image.Image, drawn: Image.Image) -> np.ndarray:
+    """`drawn` with the colour of `few` where it rounds to it, and its own elsewhere.
+
+    The colours of a photograph chosen anew are others after one level of difference:
+    as the borders between colours move, the pictures could not be compared.
+    """
+    near = drawn.quantize(palette=few, dither=Image.Dither.NONE)
+    exact, kept, nearest = (
+        np.asarray(image.convert("RGB")).astype(np.int16)
+        for image in (drawn, few, near)
+    )
+    off, least = (np.linalg.norm(exact - other, axis=2) for other in (kept, nearest))
+    rounds = (off <= least + ROUNDING) & (off <= FARTHEST)
+    return np.where(rounds[..., None], kept, exact).astype(np.uint8)
 
 
 def pngs(outputs: list[dict]) -> Iterator[bytes]:

@@ -13,9 +13,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook, new_output
+from PIL import Image
 
 from tools.cells import WIDGET_VIEW
-from tools.pictures import SAME, changed_pictures, same_painter, similarity
+from tools.pictures import (
+    FARTHEST,
+    SAME,
+    changed_pictures,
+    few_colours,
+    same_painter,
+    similarity,
+)
 
 X = np.linspace(0, 6, 200)
 
@@ -73,6 +81,72 @@ def test_another_size_or_number_of_pictures_is_a_change():
     output = {"data": {"image/png": base64.b64encode(draw()).decode()}}
     assert changed_pictures([output], [output]) == []
     assert changed_pictures([output], []) == ["1 pictures are stored, 0 were drawn"]
+
+
+@pytest.fixture(scope="module")
+def photograph() -> np.ndarray:
+    """Smooth, with some grain and more colours than a palette has: (H, W, 3) uint8."""
+    down, right = np.mgrid[:240, :320]
+    waves = [np.sin(right / 40), np.cos(down / 50), np.sin((down + right) / 90)]
+    grain = np.random.default_rng(1).integers(0, 4, (240, 320, 1))
+    return (110 + 60 * np.stack(waves, -1) + grain).astype(np.uint8)
+
+
+def as_png(pixels: np.ndarray) -> bytes:
+    png = io.BytesIO()
+    Image.fromarray(pixels).save(png, "PNG")
+    return png.getvalue()
+
+
+def test_few_colours_take_less_room(photograph: np.ndarray):
+    png = as_png(photograph)
+    few = few_colours(png, 128)
+    assert len(few) < len(png) / 2
+    image = Image.open(io.BytesIO(few))
+    assert image.mode == "P" and len(image.getcolors()) <= 128
+    apart = np.abs(np.asarray(image.convert("RGB"), int) - photograph)
+    assert apart.mean() < 5, "of 255"
+
+
+def test_too_few_colours_are_named(photograph: np.ndarray):
+    coarse = (photograph * 1.6).astype(np.uint8)
+    with pytest.raises(ValueError, match="4 colours are too few"):
+        few_colours(as_png(coarse), 4)
+
+
+@pytest.mark.parametrize("colours", [64, 128])
+def test_rounding_of_a_photograph_is_not_a_change(photograph: np.ndarray, colours: int):
+    """Colours chosen anew would be others: the stored ones are taken."""
+    stored = few_colours(as_png(photograph), colours)
+    rounding = np.random.default_rng(0).integers(-1, 2, photograph.shape)
+    drawn = (photograph + rounding).astype(np.uint8)
+    assert similarity(stored, as_png(drawn)) > SAME
+    anew = few_colours(as_png(drawn), colours)
+    assert similarity(stored, anew) < similarity(stored, as_png(drawn))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda x: np.roll(x, 6, 1),
+        lambda x: (x * 0.85).astype(np.uint8),
+        lambda x: x[..., [0, 2, 1]],
+        lambda x: np.where(np.mgrid[:240, :320][0][..., None] < 60, x[::-1], x),
+    ],
+    ids=["moved", "darker", "other channels", "one strip"],
+)
+def test_a_changed_photograph_is_seen(photograph: np.ndarray, change: Callable):
+    stored = few_colours(as_png(photograph), 128)
+    assert similarity(stored, as_png(change(photograph))) < SAME
+
+
+def test_a_colour_of_its_own_is_a_change(photograph: np.ndarray):
+    """Though it has no other colour to round to."""
+    few = np.array([[255, 255, 255], [0, 60, 200]], np.uint8)
+    strips = np.repeat(few[np.arange(320) // 8 % 2][None], 240, 0)
+    stored = few_colours(as_png(strips), 2)
+    other = np.where(strips == [0, 60, 200], [0 + FARTHEST + 1, 60, 200], strips)
+    assert similarity(stored, as_png(other.astype(np.uint8))) < SAME
 
 
 # What the cells of the notebook below call.
