@@ -102,6 +102,19 @@ def statements(source: str) -> Iterator[str]:
             yield "\n".join(lines[i - 1] for i in span)
 
 
+def drawn(source: str) -> set[str]:
+    """The numbers written down in a cell that draws what somebody published."""
+    if not re.match(r"# рисунок:.*(опубликован|по статье)", source):
+        return set()
+    data = [
+        ast.unparse(node)
+        for node in ast.parse(source).body
+        if isinstance(node, ast.Assign)
+        and not any(isinstance(part, ast.Call) for part in ast.walk(node))
+    ]
+    return {value for text in data for value in numbers(text, code=True)}
+
+
 def quoted(nb: NotebookNode) -> Iterator[tuple[str, set[str]]]:
     """Passages that quote, each with its numbers."""
     for cell in nb.cells:
@@ -158,6 +171,15 @@ def test_notebook_and_table_agree(path: Path):
     assert not without_row(nb, rows)
 
 
+@pytest.mark.parametrize("path", notebooks(), ids=lambda path: path.stem)
+def test_charts_draw_the_numbers_of_the_table(path: Path):
+    nb = nbformat.read(path, as_version=4)
+    known = {value for row in rows_of(path.stem, "fact") for value in row["values"]}
+    for cell in nb.cells:
+        if cell.cell_type == "code":
+            assert drawn(cell.source) <= known, cell.source
+
+
 def test_rows_are_complete():
     names = {path.stem for path in notebooks()}
     for row in table()["fact"]:
@@ -200,6 +222,14 @@ def test_a_row_with_a_wrong_value_is_noticed():
     wrong = {**ROW, "values": ["12,5", "9"]}  # 9 is a part of 90 only
     assert not_there(nb, [wrong])
     assert without_row(nb, [wrong])
+
+
+def test_a_chart_with_a_number_of_its_own_is_noticed():
+    data = 'errors = {"ResNet": 22.85, "VGG": [7.3, 8]}'
+    call = "fig, ax = plt.subplots(figsize=(10.6, 4))"
+    cell = f"# рисунок: опубликованные ошибки\n{data}\n{call}"
+    assert drawn(cell) == {"22,85", "7,3"}
+    assert not drawn(f"# рисунок: наши ошибки\n{data}")
 
 
 @pytest.mark.parametrize(
