@@ -133,7 +133,7 @@ def test_search_finds_the_section(open_page):
             for href, title, section in places
         )
     ]
-    assert len(queries) >= 220
+    assert len(queries) >= 340
     assert len(missed) <= 0.05 * len(queries), missed
 
 
