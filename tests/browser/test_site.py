@@ -112,8 +112,10 @@ ASK = """queries => {
         const items = [...document.querySelectorAll('#search-results > li')];
         return items.slice(0, 3).flatMap(item => {
             const links = [...item.querySelectorAll('a')];
-            return links.map(link => [
-                link.getAttribute('href'), link.textContent, links[0].textContent]);
+            const titles = links.map(
+                ({textContent}) => textContent.replace(/^Упражнение /, ''));
+            return links.map((link, k) => [
+                link.getAttribute('href'), titles[k], titles[0]]);
         });
     });
 }"""
