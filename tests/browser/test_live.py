@@ -447,12 +447,13 @@ def whole_site(
 
 
 @pytest.mark.live
-@pytest.mark.parametrize("width", [390, 1366])
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1366, "light")])
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_pages_on_which_pictures_move_can_be_read(
-    name: str, width: int, whole_site: Path, page: Page
+    name: str, width: int, scheme: Any, whole_site: Path, page: Page
 ):
     page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme=scheme)
     page.goto((whole_site / f"{name}.html").as_uri())
     for figure in page.query_selector_all("figure.live"):
         figure.scroll_into_view_if_needed()

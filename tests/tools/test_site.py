@@ -89,7 +89,9 @@ def test_code_and_what_it_printed_are_those_of_the_notebook(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_pictures_are_those_of_the_notebook(built_site: SimpleNamespace, name: str):
-    pictures = parsed(built_site.folder / f"{name}.html").select("figure img")
+    pictures = parsed(built_site.folder / f"{name}.html").select(
+        "figure:not(.live) img"
+    )
     stored = [
         output
         for cell in shown(name)
