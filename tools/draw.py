@@ -235,6 +235,10 @@ def svg(figure: Figure, picture: str) -> Values:
         artist.set_gid(f"{picture}:{part}")
         if ".image" in part:
             artist.set_interpolation("none")  # its own pixels; the browser scales them
+            if np.ndim(artist.get_alpha()):
+                keep_alpha(artist)
+        if ".text" in part and artist.get_transform() == artist.axes.transData:
+            artist.set_in_layout(False)  # as long as it may be, it moves no axes
     figure.draw_without_rendering()  # the layout settles at the second time
     file = io.StringIO()
     settings: Any = {
@@ -267,6 +271,17 @@ def svg(figure: Figure, picture: str) -> Values:
         "texts": {part: place(text) for part, text in texts.items()},
         "maps": [name for name in maps if name in mpl.colormaps],  # not a contour's own
     }
+
+
+def keep_alpha(image: Any) -> None:
+    """Where matplotlib leaves the scaling to others, it forgets the alpha of pixels."""
+    plain, alpha = image.to_rgba, image.get_alpha()
+
+    def to_rgba(values: Any, **options: Any) -> Any:
+        given = {"alpha": alpha} if values.shape == alpha.shape else {}
+        return plain(values, **options | given)
+
+    vars(image)["to_rgba"] = to_rgba
 
 
 def is_mapped(artist: Any) -> bool:

@@ -376,6 +376,8 @@ class _Writer:
     def open_section(self, cell: NotebookNode, level: int, title: str) -> str:
         """The heading with its address."""
         name = heading_id(cell, level, title)
+        if name.startswith("exercise"):  # section 10.3 is something else
+            title = f"Упражнение {title}"
         parent = self.above if level == 3 else self.title
         self.sections.append(
             Section(self.name, name, level, plain(title), plain(parent))

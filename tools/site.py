@@ -108,6 +108,7 @@ def lay_out(paths: list[Path], services: dict[str, str], source: Path) -> None:
     for file in ("base-stemmer.js", "russian-stemmer.js", "english-stemmer.js"):
         slides.copy(STEMMERS / file, static / file)
     told = reference.told(stored)
+    words = (BOOK / "words.txt").read_text("utf-8")
     searched = {
         "SECTIONS": [
             asdict(section)
@@ -117,6 +118,7 @@ def lay_out(paths: list[Path], services: dict[str, str], source: Path) -> None:
             for section in page.sections
         ],
         "TERMS": [term.names for term in terms],
+        "WORDS": [line.split() for line in words.splitlines()],
         "STOPWORDS": sorted(SearchRussian.stopwords),
     }
     lines = [

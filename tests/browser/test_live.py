@@ -4,10 +4,12 @@ Every test run compares some pictures that need no trained network; `make compar
 the notebooks and compares all of them at fifty settings each.
 """
 
+import base64
 import io
 import json
 import math
 import random
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
@@ -273,6 +275,26 @@ def test_every_picture_moves_as_python_draws_it(
     compare(picture, page, after_run(picture.partition("-")[0]))
 
 
+def test_pixels_keep_their_own_alpha():
+    figure, ax = plt.subplots()
+    ax.imshow(np.ones((2, 2)), cmap="Reds", alpha=np.array([[0, 0.5], [1, 0]]))
+    svg = draw.svg(figure, "picture")["svg"]
+    plt.close(figure)
+    (png,) = re.findall(r"data:image/png;base64,([^\"]+)", svg)
+    image = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGBA")
+    assert np.asarray(image)[..., 3].tolist() == [[0, 127], [255, 0]]
+
+
+def test_a_text_moves_no_axes():
+    boxes = []
+    for text in ("−0,02", "a much longer text than that"):
+        figure, axes = plt.subplots(1, 2, layout="constrained")
+        axes[1].text(0.9, 0.5, text)
+        boxes.append([axes["box"] for axes in draw.svg(figure, "picture")["axes"]])
+        plt.close(figure)
+    assert boxes[0] == boxes[1]
+
+
 # --- the comparison -------------------------------------------------------------------
 
 
@@ -425,12 +447,13 @@ def whole_site(
 
 
 @pytest.mark.live
-@pytest.mark.parametrize("width", [390, 1366])
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1366, "light")])
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_pages_on_which_pictures_move_can_be_read(
-    name: str, width: int, whole_site: Path, page: Page
+    name: str, width: int, scheme: Any, whole_site: Path, page: Page
 ):
     page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme=scheme)
     page.goto((whole_site / f"{name}.html").as_uri())
     for figure in page.query_selector_all("figure.live"):
         figure.scroll_into_view_if_needed()

@@ -1,4 +1,4 @@
-"""One lecture in several readers: the same words, pictures and folds, in one order.
+"""Two lectures in several readers: the same words, pictures and folds, in one order.
 
 JupyterLab, which does not trust the notebook, is tried in tests/browser/test_lab.py.
 """
@@ -11,6 +11,7 @@ import nbformat
 import pytest
 from bs4 import BeautifulSoup, Tag
 from nbconvert.exporters import HTMLExporter
+from nbformat import NotebookNode
 
 from tests.reading import folds, lost, pieces, read
 from tools.cells import slide_type
@@ -18,8 +19,7 @@ from tools.paths import NOTEBOOKS
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*Check CHANGES for Sphinx API")
 
-NAME = "05_fpn_unet"
-LECTURE = nbformat.read(NOTEBOOKS / f"{NAME}.ipynb", as_version=4)
+NAMES = ("05_fpn_unet", "09_swin")
 # What GitHub lets through of an element: no style, no class.
 ATTRIBUTES = {"alt", "height", "href", "open", "src", "title", "width"}
 # What readers add: prompts, links to headings, numbers of figures, pictures that move.
@@ -27,18 +27,23 @@ ADDED = ".anchor-link, .headerlink, .get, .prompt, figcaption, .live, script, st
 
 
 @cache
-def exported() -> str:
+def lecture(name: str) -> NotebookNode:
+    return nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
+
+
+@cache
+def exported(name: str) -> str:
     """By the template that has alt texts; `lab`, the default, knows none at all."""
-    return HTMLExporter(template_name="classic").from_notebook_node(LECTURE)[0]
+    return HTMLExporter(template_name="classic").from_notebook_node(lecture(name))[0]
 
 
 @pytest.fixture(params=["nbconvert", "GitHub", "site"])
-def page(request: pytest.FixtureRequest, built_site: SimpleNamespace) -> Tag:
+def page(request: pytest.FixtureRequest, name: str, built_site: SimpleNamespace) -> Tag:
     """The lecture as the reader shows it."""
     if request.param == "site":
-        text = (built_site.folder / f"{NAME}.html").read_text("utf-8")
+        text = (built_site.folder / f"{name}.html").read_text("utf-8")
     else:
-        text = exported()
+        text = exported(name)
     soup = BeautifulSoup(text, "html.parser")
     page = soup.article or soup.body
     for added in page.select(ADDED):
@@ -49,9 +54,11 @@ def page(request: pytest.FixtureRequest, built_site: SimpleNamespace) -> Tag:
     return page
 
 
-def test_a_reader_gets_everything_in_its_order(page: Tag):
+@pytest.mark.parametrize("name", NAMES)
+def test_a_reader_gets_everything_in_its_order(name: str, page: Tag):
     on_site = page.name == "article"  # where the speaker's notes are left out
-    cells = [c for c in LECTURE.cells if not (on_site and slide_type(c) == "notes")]
+    whole = lecture(name).cells
+    cells = [c for c in whole if not (on_site and slide_type(c) == "notes")]
     sources = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
     assert folds(page) == re.findall("<summary>(.+)</summary>", sources)
     wanted = [*pieces(cells)]

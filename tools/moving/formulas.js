@@ -6,17 +6,12 @@ const range = n => [...Array(n).keys()];
 const sum = values => values.reduce((a, b) => a + b, 0);
 const least = values => values.reduce((a, b) => Math.min(a, b));
 const most = values => values.reduce((a, b) => Math.max(a, b));
-const dot = (a, b) => {
-  let total = 0;
-  for (let k = 0; k < a.length; k++) total += a[k] * b[k];
-  return total;
-};
-const fixed = (value, digits) => (Object.is(value, -0) ? '-' : '') + value.toFixed(digits).replace('.', ',');
+const dot = (a, b) => a.reduce((total, value, k) => total + value * b[k], 0);
+const fixed = (value, digits) => (Object.is(value, -0) ? '−' : '')
+  + value.toFixed(digits).replace('.', ',').replace('-', '−');
 const russian = value => String(Number(value.toFixed(2)) + 0).replace('.', ',').replace('-', '−');
-// Row k of a matrix, as it lies there and as an ordinary array.
-const line = (matrix, k, width = matrix.shape.at(-1)) =>
-  matrix.subarray(k * width, (k + 1) * width);
-const row = (matrix, k, width) => [...line(matrix, k, width)];
+// Row k of a matrix as an ordinary array.
+const row = (matrix, k, width = matrix.shape.at(-1)) => [...matrix.subarray(k * width, (k + 1) * width)];
 const softmax = scores => {
   const powers = scores.map(s => Math.exp(s - most(scores))), total = sum(powers);
   return powers.map(p => p / total);
@@ -88,9 +83,9 @@ formulas['08_self_attention-draw_word'] = {
     lookOf(state, data, words).weights.forEach((a, j) => {
       const [middle, half] = [(i + j) / 2, Math.abs(i - j) / 2];
       parts[`a0.line${j}`] = {x: arc.map(t => middle + half * Math.cos(t)),
-        y: arc.map(t => 0.35 + 0.28 * half * Math.sin(t)), width: 0.5 + 9 * a};
+        y: arc.map(t => 0.22 + 0.28 * half * Math.sin(t)), width: 0.5 + 9 * a};
       parts[`a0.patch${j}`] = {box: [j - 0.25, -0.22, j + 0.25, -0.22 - 0.9 * a]};
-      parts[`a0.text${2 * j + 1}`] = {text: russian(a), x: j, y: -0.34 - 0.9 * a};
+      parts[`a0.text${words.length + j}`] = {text: russian(a), x: j, y: -0.34 - 0.9 * a};
     });
     return parts;
   },
@@ -195,24 +190,36 @@ formulas['10_positional_encoding-draw_similarity'] = {
 };
 
 // --- 11: convolutions. (C, S, S) maps -> (F, S, S), kernels 5×5, zeros around ---
+// Half of what ReLU lets through is zero: sums of products are made of the rest.
+const filled = x => {
+  const places = new Uint16Array(x.length), values = new Float64Array(x.length);
+  let count = 0;
+  x.forEach((value, k) => {
+    if (value) [places[count], values[count++]] = [k, value];
+  });
+  return {places, values, count};
+};
+const dotFilled = (weights, from, {places, values, count}) => {
+  let total = 0;
+  for (let k = 0; k < count; k++) total += weights[from + places[k]] * values[k];
+  return total;
+};
 const conv = (x, side, weight, bias, filters = range(weight.shape[0])) => {
-  const channels = weight.shape[1], wide = side + 4;
-  const padded = new Float64Array(channels * wide * wide);
-  for (let i = 0; i < channels * side; i++) {
+  const size = 25 * weight.shape[1], wide = side + 4, count = side * side;
+  const padded = new Float64Array(size * wide * wide / 25), window = new Float64Array(size);
+  for (let i = 0; i < x.length / side; i++) {
     padded.set(x.subarray(i * side, (i + 1) * side),
       (Math.floor(i / side) * wide + i % side + 2) * wide + 2);
   }
-  const out = new Float64Array(filters.length * side * side);
-  filters.forEach((f, n) => {
-    const map = out.subarray(n * side * side, (n + 1) * side * side).fill(bias[f]);
-    for (let k = 0; k < 25 * channels; k++) {
-      const w = weight[f * channels * 25 + k];
-      const from = (Math.floor(k / 25) * wide + Math.floor(k % 25 / 5)) * wide + k % 5;
-      for (let i = 0; i < side; i++) {
-        for (let j = 0; j < side; j++) map[i * side + j] += w * padded[from + i * wide + j];
-      }
-    }
-  });
+  const around = Int32Array.from({length: size},
+    (_, k) => (Math.floor(k / 25) * wide + Math.floor(k % 25 / 5)) * wide + k % 5);
+  const out = new Float64Array(filters.length * count);
+  for (let place = 0; place < count; place++) {
+    const from = Math.floor(place / side) * wide + place % side;
+    for (let k = 0; k < size; k++) window[k] = padded[from + around[k]];
+    const seen = filled(window);
+    filters.forEach((f, n) => { out[n * count + place] = bias[f] + dotFilled(weight, f * size, seen); });
+  }
   return out;
 };
 const relu = x => x.map(value => Math.max(value, 0));
@@ -234,7 +241,7 @@ const annotated = (place, values, title, map, picture, parts) => {
   values.forEach((value, k) => {
     const light = dot([0.2126, 0.7152, 0.0722], [0, 1, 2].map(c => colours[4 * k + c] / 255)
       .map(x => x <= 0.03928 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4));
-    parts[`a${place}.text${k}`] = {text: fixed(value, 2), x: k % 5 + 0.5,
+    parts[`a${place}.text${k}`] = {text: fixed(Number(value.toFixed(2)) + 0, 2), x: k % 5 + 0.5,
       y: Math.floor(k / 5) + 0.5, fill: light > 0.408 ? '#262626' : '#ffffff'};
   });
 };
@@ -263,8 +270,8 @@ formulas['11_mnist_activations-draw_pixel'] = {
         relu(conv(x, side, weight, data[`${layer} bias`], [f])), side, 'cividis'),
       'a1.title': {text: `${layer}, канал ${f}`},
       'a1.patch0': {box: box(0)},
-      title: {text: (`сумма ${fixed(total, 3)}; смещение ${fixed(bias, 3)}: z = ${fixed(z, 3)}`
-        + `; после ReLU ${fixed(Math.max(z, 0), 3)}`).replaceAll('-', '−')},
+      title: {text: `сумма ${fixed(total, 3)}; смещение ${fixed(bias, 3)}: z = ${fixed(z, 3)}`
+        + `; после ReLU ${fixed(Math.max(z, 0), 3)}`},
     };
     annotated(2, patches[best], `участок канала ${best}`, 'cividis', picture, parts);
     annotated(3, kernels[best], '× ядро', 'PuOr_r', picture, parts);
@@ -272,7 +279,7 @@ formulas['11_mnist_activations-draw_pixel'] = {
       const [low, high] = [Math.min(0, ...sums), Math.max(0, ...sums)];
       const margin = 0.05 * (high - low);
       parts.a4 = {limits: [-1.99, 32.99, low && low - margin, high && high + margin]};
-      parts['a4.title'] = {text: `вклад канала ${best}: ${fixed(sums[best], 2)}`};
+      parts['a4.title'] = {text: `вклад канала ${best}: ${sums[best].toFixed(2)}`.replace('.', ',')};
       sums.forEach((value, c) => {
         const fill = c === best ? '#d55e00' : '#0173b2';
         parts[`a4.patch${c}`] = {box: [c - 0.4, 0, c + 0.4, value], fill};
@@ -331,11 +338,11 @@ formulas['11_mnist_activations-draw_own'] = {
     const first = firstLayer(x, data);
     const second = relu(
       conv(pool(first, 28), 14, data['conv2d_2 weight'], data['conv2d_2 bias']));
-    const flat = pool(second, 14);
-    const layer = (name, n, from) => dot(line(data[`${name} weight`], n), from)
+    const flat = filled(pool(second, 14));
+    const layer = (name, n, from) => dotFilled(data[`${name} weight`], n * from.values.length, from)
       * (data[`${name} step`]?.[n] ?? 1) + data[`${name} bias`][n];
     const hidden = relu(range(data['dense_1 bias'].length).map(n => layer('dense_1', n, flat)));
-    const answer = softmax(range(10).map(n => layer('dense_2', n, hidden)));
+    const answer = softmax(range(10).map(n => layer('dense_2', n, filled(hidden))));
     const best = answer.indexOf(most(answer)), scale = {range: [0, 1], map: 'gray_r'};
     const parts = {
       'a0.image0': {values: digit.map(v => v / 255), shape: [side, side], ...scale},

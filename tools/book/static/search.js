@@ -1,7 +1,8 @@
 // Finds sections (sections.js) by BM25 over Snowball stems, as one types. A word of the
 // title counts most; a section that has all the words comes before one that has not, and
 // one that explains before one that only sums up. A section has the other names of the
-// glossary's terms, too, and a word that no section has stands for those that sound alike.
+// glossary's terms, too; a word stands for those that mean nearly the same (words.txt), and
+// if no section has it, for those that sound alike.
 (() => {
   const WEIGHTS = {title: 12, above: 2, told: 2, text: 1, code: 0.3};
   const NAMES = {about: 12, mentioned: 0.7};  // of terms
@@ -12,6 +13,7 @@
   const known = new Map();
   const NUMBERS = {один: 1, два: 2, три: 3, пять: 5, семь: 7};
   const normal = text => text.toLowerCase().replaceAll('ё', 'е').replace(/(\d)[×хx](?=\d)/g, '$1x')
+    .replace(/([a-z])_\{?(\d)/g, '$1$2')  // P_2
     .replace(/(\S+) на \1(?!\S)/g, (said, side) => {  // три на три, 3 на 3
       const count = NUMBERS[side] ?? side;
       return /^\d+$/.test(count) ? `${count}x${count}` : said;
@@ -89,9 +91,14 @@
     return [];
   };
 
+  const kin = new Map();  // stem -> those that mean nearly the same
+  for (const group of WORDS.map(words => words.flatMap(stems))) {
+    const had = group.filter(word => spread.has(word));
+    for (const word of group) kin.set(word, [...kin.get(word) ?? [], ...had]);
+  }
   // Stems that a word of the query stands for, and how much they count: its own, those of
-  // the same root (затухание, затухающий), what an unfinished last word may become, and
-  // those that sound alike if there are no others.
+  // the same root (затухание, затухающий), what an unfinished last word may become, those
+  // that mean nearly the same, and those that sound alike if there are no others.
   const root = word => word.slice(0, Math.max(5, word.length - 3));
   const meant = query => {
     const words = new Map(split(query).map(word => [stem(word), word]));
@@ -100,8 +107,9 @@
       const others = [...spread.keys()].filter(other => (word === unfinished && other.startsWith(word))
         || (word.length > 4 && other.startsWith(root(word)) && other.length < word.length + 4)
       ).map(other => [other, 0.5]);
-      const found = others.length || spread.has(word) ? others : alike(written);
-      return new Map([...found, [word, 1]]);
+      const same = (kin.get(word) ?? []).map(other => [other, spread.has(word) ? 0.4 : 0.8]);
+      const found = same.length || others.length || spread.has(word) ? others : alike(written);
+      return new Map([...same, ...found, [word, 1]]);
     });
   };
   // The section that introduces a term comes before those that use it: as much before as
@@ -117,10 +125,10 @@
   const find = query => {
     const words = meant(query).map(forms => {
       const known = [...forms.keys()].filter(word => spread.has(word));
-      // What is a name, in Latin letters or in a title, counts more than an everyday word.
+      // What stands in a title counts more than an everyday word.
       const name = known.some(word => inTitles.has(word)) ? 1.5 : 1;
-      const latin = known.some(word => /[a-z]/.test(word)) ? 1.5 : 1;
-      const worth = known.length && name * latin * Math.min(...known.map(rare));
+      const own = known.filter(word => forms.get(word) >= 0.5);
+      const worth = known.length && name * Math.min(...(own.length ? own : known).map(rare));
       return {forms, worth: common.has([...forms.keys()].at(-1)) ? 0.3 * worth : worth};
     });
     const terms = named(query);
