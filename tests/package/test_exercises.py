@@ -52,6 +52,7 @@ from lecture_utils.exercises.expect import (
 )
 from tests.answers import RIGHT, WRONG
 
+posix = pytest.mark.skipif(sys.platform == "win32", reason="no such signals")
 NUMBERS = sorted({answer.values[0] for answer in RIGHT})
 GRADED = [number for number in NUMBERS if number[0] != "§"]  # the others: warm-ups
 
@@ -267,7 +268,7 @@ def _leaves_its_folder(*args):
         _leaves_doors_open,
         _hooks_every_module,
         _rounds_to_zero,
-        _is_deaf,
+        pytest.param(_is_deaf, marks=posix),
         _forgets_modules,
         _replaces_all_over,
         _rewrites_the_judge,
@@ -294,7 +295,8 @@ def test_the_next_cell_does_not_notice_an_answer(answer):
         tools += (torch.tensor(5e-324, dtype=torch.float64).mul(1).item() > 0,)
         tools += logging.root.manager.disable, locale.setlocale(locale.LC_ALL)
         tools += (signal.getsignal(signal.SIGINT),)
-        tools += (signal.pthread_sigmask(signal.SIG_BLOCK, []),)
+        if hasattr(signal, "pthread_sigmask"):
+            tools += (signal.pthread_sigmask(signal.SIG_BLOCK, []),)
         tools += sys.getrecursionlimit(), sys.getswitchinterval()
         tools += sys.modules["random"], sys.modules["json"]
         tools += random.random, np.random.rand, time.time, nn.ReLU.forward
@@ -528,6 +530,7 @@ def _yields_forever(*args):
     return list(iter(lambda: None, 0))
 
 
+@posix
 @pytest.mark.parametrize("alarm", [True, False], ids=["alarm", "as on Windows"])
 @pytest.mark.parametrize(
     "answer",
@@ -562,6 +565,7 @@ def test_nothing_keeps_an_endless_loop_alive(answer, alarm, monkeypatch):
     assert session() == before
 
 
+@posix
 def test_what_cannot_be_stopped_says_what_helps(monkeypatch, capsys):
     monkeypatch.setattr("lecture_utils.exercises.expect.TIME_LIMIT", 0.1)
     monkeypatch.setattr("lecture_utils.exercises.limit.DEAF", 0)
@@ -580,7 +584,9 @@ def test_an_end_of_the_process_is_an_error():
     assert "функция упала: SystemExit" in judge("04.1", lambda *args: os._exit(3))
 
 
-def test_a_copy_of_the_process_does_not_go_on(monkeypatch):
+@posix
+@pytest.mark.filterwarnings("ignore:.*multi-threaded")
+def test_a_copy_of_the_process_does_not_go_on():
     process, copies = os.getpid(), []
     verdict = judge("04.1", lambda *args: copies.append(os.fork()))
     if os.getpid() != process:
@@ -623,6 +629,7 @@ def test_what_is_returned_cannot_stop_the_notebook(number, odd, monkeypatch):
     assert judge(number, lambda *args: odd).startswith("✘")
 
 
+@posix
 def test_a_function_that_sleeps_is_woken(monkeypatch):
     monkeypatch.setattr("lecture_utils.exercises.expect.TIME_LIMIT", 0.2)
     with pytest.raises(Failed, match="не закончилось за"):
@@ -635,6 +642,7 @@ def test_an_endless_loop_is_stopped_outside_the_main_thread_too(monkeypatch):
         assert "не закончилось" in pool.submit(judge, "04.1", _endless).result()
 
 
+@posix
 def test_the_alarm_of_others_goes_on(monkeypatch):
     signal.setitimer(signal.ITIMER_REAL, 1000)
     call(lambda: 1)
