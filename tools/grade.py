@@ -52,7 +52,7 @@ from tools.submissions import Student, students
 
 OUT = BUILD / "grade"
 SEED = "LECTURE_GRADE_SEED"  # the environment variable, and where it is kept else
-SEED_FILE = Path("~/.config/lecture_utils/grade_seed").expanduser()
+SEED_FILE = Path(os.path.expanduser("~/.config/lecture_utils/grade_seed"))
 STUDENT_LIMIT = 180.0  # seconds, after which the rest of a student's answers is left
 JUDGE_LIMIT = 120.0  # seconds without any word from a judge
 JUDGE_MEMORY = 4 << 30  # bytes, for what a student's values make the judge compute

@@ -54,7 +54,7 @@ DTYPES = {
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks")
 TENSORS = ("_parameters", "_buffers")
 MODULES = ("torch.nn.modules.", "torchvision.models.")  # classes that may come back
-LOADED = {f"{PACKAGE}.{name}" for name in ("bans", "cases", "expect")}
+LOADED = {f"{PACKAGE}.{name}" for name in ("bans", "cases", "expect", "kept", "limit")}
 
 
 class Line:

@@ -3,6 +3,7 @@
 import gzip
 from functools import cache
 from importlib.resources import files
+from os.path import expanduser
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -46,7 +47,7 @@ def mnist(
     """
     if source is None:
         return Digits(*_tensors(_own(), device))
-    folder = Path(source).expanduser()
+    folder = Path(expanduser(source))
     if str(source) != "hub" and not folder.is_dir():
         raise FileNotFoundError(f"Папки {source} нет. {HELP}")
     try:

@@ -10,6 +10,7 @@ danielbuechele), flower (flickr vultilion). Data sets for research: motorcycle
 import io
 from collections.abc import Sequence
 from importlib.resources import files
+from os.path import expanduser
 from pathlib import Path
 
 import numpy as np
@@ -111,7 +112,7 @@ def _read(source: str | Path | bytes) -> Image.Image:
     else:
         name = str(source)
         try:
-            content = Path(source).expanduser().read_bytes()
+            content = Path(expanduser(source)).read_bytes()
         except OSError as error:
             raise ValueError(
                 f"снимка {name!r} нет: это не файл, который можно прочесть, и не одно "

@@ -10,8 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from lecture_utils.exercises import expect
 from lecture_utils.exercises.cases import CHECKS
 from lecture_utils.exercises.expect import Unsolved, Wrong
+from lecture_utils.exercises.kept import session_kept
+from lecture_utils.exercises.limit import limited
 
 MORE = "Выполните ячейку ещё раз — подсказка станет подробнее."
 _MODULES = {  # of the notebook's number
@@ -58,8 +61,9 @@ def judge(number: str, answer: Any, seed: int = 0, *, full: bool = True) -> str:
     check = _check(number)
     name = f"{'разминка' if number.startswith('§') else 'упражнение'} {number}"
     try:
-        with _random_numbers_kept():
-            check(answer, Random(seed))
+        # A check, too, may meet code of the student's: in a value that came back.
+        with _random_numbers_kept(), session_kept():
+            limited(20 * expect.TIME_LIMIT, lambda: check(answer, Random(seed)))
     except Unsolved:
         return f"… {name}: решения пока нет"
     except Wrong as wrong:

@@ -1,32 +1,26 @@
 """A student's answer: how it is called and compared; whatever fails is `Wrong`."""
 
 import builtins
-import ctypes
 import dis
-import gc
 import math
-import os
-import signal
 import sys
-import threading
-import warnings
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, nullcontext
 from copy import deepcopy
 from numbers import Integral, Real
-from types import FrameType
+from sys import setrecursionlimit
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
-from torch._tensor_str import PRINT_OPTS
 
 from lecture_utils.exercises.bans import Ban
+from lecture_utils.exercises.kept import computing_kept
+from lecture_utils.exercises.limit import TooLate, limited
 
 TIME_LIMIT: float = 30.0  # seconds for one call of the student's function
+_BUILTINS = vars(builtins)
 SILENT = ""  # the name of a case whose values are not told: copying them is no answer
 
 # What a task has to say to a mistake: all at once, or where it is and then how to mend
@@ -97,15 +91,28 @@ def call(
         raise Failed(f"нужна функция, а получено {type(answer).__name__}")
     given = deepcopy(args) if copy and not kept else args
     before = deepcopy(args) if kept else args
+    depth, names = sys.getrecursionlimit(), {**_BUILTINS}
+
+    def run() -> Any:
+        try:
+            return answer(*given)
+        finally:  # at once: what tidies up goes deeper and calls these
+            setrecursionlimit(depth)
+            _BUILTINS.update(names)
+
     try:
         with (
-            _settings_kept(),
+            computing_kept(),
             forbid.watched(answer) if forbid else nullcontext([]) as forbidden,
-            _time_limit(),  # of nothing but the answer
         ):
-            result = answer(*given)
+            result = limited(TIME_LIMIT, run)
     except (Wrong, KeyboardInterrupt):
         raise
+    except TooLate:
+        raise Failed(
+            f"вычисление не закончилось за {TIME_LIMIT:g} с. Проверьте, что каждый "
+            "цикл когда-нибудь кончится и что лишней работы нет"
+        ) from None
     except BaseException as error:  # exit(), too
         if isinstance(error, NotImplementedError) and not error.args:
             raise Unsolved from None  # the student's own, not one of torch's
@@ -143,66 +150,6 @@ def _is_empty(function: Any) -> bool:
     return steps <= {"RESUME", "NOP", "LOAD_CONST", "RETURN_VALUE", "RETURN_CONST"}
 
 
-def _set_device(device: torch.device) -> None:
-    torch.set_default_device(None if device.type == "cpu" else device)
-
-
-def _set_variables(variables: dict[str, str]) -> None:
-    os.environ.clear()
-    os.environ.update(variables)
-
-
-# Reads a setting; sets it.
-_SETTINGS: list[tuple[Callable[[], Any], Callable[[Any], object]]] = [
-    (torch.is_grad_enabled, torch.set_grad_enabled),
-    (torch.get_default_dtype, torch.set_default_dtype),
-    (torch.get_default_device, _set_device),
-    (torch.get_num_threads, torch.set_num_threads),
-    (torch.get_deterministic_debug_mode, torch.set_deterministic_debug_mode),
-    (torch.is_anomaly_enabled, torch.autograd.set_detect_anomaly),
-    (lambda: dict(vars(PRINT_OPTS)), vars(PRINT_OPTS).update),
-    (np.get_printoptions, lambda old: np.set_printoptions(**old)),
-    (np.geterr, lambda old: np.seterr(**old)),
-    (sys.getrecursionlimit, sys.setrecursionlimit),
-    (lambda: sys.stdout, lambda old: setattr(sys, "stdout", old)),
-    (lambda: sys.stderr, lambda old: setattr(sys, "stderr", old)),
-    (lambda: [*sys.path], lambda old: setattr(sys, "path", old)),
-    (sys.gettrace, sys.settrace),
-    (gc.isenabled, lambda on: gc.enable() if on else gc.disable()),
-    (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
-    (mpl.rcParams.copy, mpl.rcParams.update),
-    (lambda: dict(os.environ), _set_variables),
-    (os.getcwd, os.chdir),
-]
-# What is replaced here is so in every cell.
-_SHARED = builtins, math, np, torch, F, nn, Tensor, nn.Module, nn.Linear, nn.Conv2d
-
-
-@contextmanager
-def _settings_kept() -> Generator[None]:
-    """Whatever the student's function switches or replaces is as before for the check.
-
-    Threads that it has started, files and attributes of other modules are not.
-    """
-    settings = [(read, write, read()) for read, write in _SETTINGS]
-    shared = [(place, dict(vars(place))) for place in _SHARED]
-    try:
-        with warnings.catch_warnings():
-            yield
-    finally:
-        for place, old in shared:
-            new = vars(place).keys() - old.keys() if isinstance(place, type) else ()
-            for name in new:  # it hides what the class inherits
-                delattr(place, name)
-            for name, value in old.items():
-                private = name.startswith("_") and name != "__call__"
-                if vars(place).get(name) is not value and not private:
-                    setattr(place, name, value)
-        for read, write, value in settings:
-            if read() != value:
-                write(value)
-
-
 def convolve(layer: Any, x: Tensor) -> Tensor:
     """What the convolution that the student returned makes of ``x``, without graph.
 
@@ -220,78 +167,6 @@ def parts(got: Any, names: str) -> list[Any]:
     if not isinstance(got, tuple | list) or len(got) != len(names.split(", ")):
         raise Wrong(f"нужно вернуть несколько значений: return {names}")
     return list(got)
-
-
-class _TooLate(BaseException):
-    """Not an Exception: a student's `except Exception` does not swallow it."""
-
-
-@contextmanager
-def _time_limit() -> Generator[None]:
-    """Stop what does not end, asleep or not.
-
-    C code is stopped when it returns to Python: a single call of torch that never
-    returns is beyond every limit inside the process, only the kernel's restart helps.
-    """
-    try:
-        with _alarm() if _has_alarm() else _watch():
-            yield
-    except _TooLate:
-        raise Failed(
-            f"вычисление не закончилось за {TIME_LIMIT:g} с. Проверьте, что каждый "
-            "цикл когда-нибудь кончится и что лишней работы нет"
-        ) from None
-
-
-def _has_alarm() -> bool:
-    """Signals reach the main thread only, and Windows has no alarm."""
-    main = threading.current_thread() is threading.main_thread()
-    return main and hasattr(signal, "setitimer")
-
-
-@contextmanager
-def _alarm() -> Generator[None]:
-    def again(frame: FrameType, event: str, _: Any) -> Any:
-        if event == "line":
-            raise _TooLate
-        return again
-
-    def ring(_: int, frame: FrameType | None) -> None:
-        # A bare `except:` in an endless loop swallows this: once more at its next line.
-        while frame and frame.f_code is not call.__code__:
-            frame.f_trace = again
-            frame = frame.f_back
-        sys.settrace(lambda *_: None)  # without any, lines are not watched
-        raise _TooLate
-
-    trace = sys.gettrace()
-    handler = signal.signal(signal.SIGALRM, ring)
-    rest, interval = signal.setitimer(signal.ITIMER_REAL, TIME_LIMIT)
-    try:
-        yield
-    finally:
-        sys.settrace(trace)
-        signal.setitimer(signal.ITIMER_REAL, rest, interval)
-        signal.signal(signal.SIGALRM, handler)
-
-
-@contextmanager
-def _watch() -> Generator[None]:
-    """The same from another thread; it does not wake a sleeping function."""
-    student = threading.get_ident()
-
-    def stop() -> None:
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(
-            ctypes.c_ulong(student), ctypes.py_object(_TooLate)
-        )
-
-    timer = threading.Timer(TIME_LIMIT, stop)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
 
 
 def expect(
@@ -313,8 +188,8 @@ def expect(
         Wrong: and nothing else, whatever ``got`` is.
     """
     try:
-        with _time_limit():  # a list of the student's own may have no end
-            _expect(got, want, kind, atol)
+        # A list of the student's own may have no end.
+        limited(TIME_LIMIT, lambda: _expect(got, want, kind, atol))
     except (Wrong, KeyboardInterrupt):
         raise
     except BaseException as error:

@@ -129,6 +129,25 @@ def test_endless_loop_in_an_exercise(kernel: Kernel):
     assert "решения пока нет" in kernel.run("exercise('04.1', None)")
 
 
+def test_quit_in_an_exercise(kernel: Kernel):
+    """IPython's own: it raises nothing and ends the kernel after the cell."""
+    kernel.run(START)
+    shown = kernel.run("def leave(*args): quit()\nexercise('04.1', leave)")
+    assert "функция упала: SystemExit" in shown
+    assert "решения пока нет" in kernel.run("exercise('04.1', None)")
+
+
+def test_deaf_code_in_an_exercise(kernel: Kernel):
+    kernel.run(
+        START
+        + "\nimport signal, time\nfrom lecture_utils.exercises import expect, limit"
+        "\nexpect.TIME_LIMIT, limit.DEAF, limit.HOPELESS = 0.2, 0, 0.2"
+    )
+    deaf = "def deaf(*args):\n    signal.setitimer(0, 0)\n    time.sleep(2)\n"
+    said, verdict = kernel.run(deaf + "exercise('04.1', deaf)").splitlines()
+    assert "Перезапустить ядро" in said and "не закончилось за" in verdict
+
+
 def test_full_disk_while_saving(tmp_path, monkeypatch):
     path = tmp_path / "notebook.ipynb"
     nbformat.write(new_notebook(cells=[new_code_cell("old = 1")]), path)

@@ -4,11 +4,15 @@ in different ways are accepted, and nothing a student hands in stops the noteboo
 import builtins
 import gc
 import io
+import locale
+import logging
 import os
 import random
 import re
 import signal
 import sys
+import threading
+import time
 import warnings
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +20,7 @@ from contextlib import suppress
 from fractions import Fraction
 from functools import partial
 from importlib import import_module
+from tempfile import TemporaryDirectory
 from time import sleep
 
 import matplotlib as mpl
@@ -25,10 +30,15 @@ import scipy.special
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.modules import module as hooks
 from torch.nn.utils.parametrizations import weight_norm
+from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
+from torch.utils.flop_counter import FlopCounterMode
 
+import lecture_utils
 from lecture_utils import exercise
 from lecture_utils.exercises import _TRIED, MORE, judge
+from lecture_utils.exercises import expect as judging
 from lecture_utils.exercises.bans import BUILDING, Ban
 from lecture_utils.exercises.cases import CHECKS, cases
 from lecture_utils.exercises.expect import (
@@ -42,6 +52,7 @@ from lecture_utils.exercises.expect import (
 )
 from tests.answers import RIGHT, WRONG
 
+posix = pytest.mark.skipif(sys.platform == "win32", reason="no such signals")
 NUMBERS = sorted({answer.values[0] for answer in RIGHT})
 GRADED = [number for number in NUMBERS if number[0] != "§"]  # the others: warm-ups
 
@@ -183,6 +194,65 @@ def _replaces_methods(*args):
     nn.Conv2d.forward = nn.Module.__call__ = torch.Tensor.sum = nn.Linear = repr
 
 
+def _switches_libraries_off(*args):
+    torch.backends.mkldnn.enabled = torch.backends.cudnn.enabled = False
+    torch.backends.mha.set_fastpath_enabled(False)
+    torch.backends.cuda.enable_flash_sdp(False)
+    torch.use_deterministic_algorithms(True)
+
+
+def _leaves_doors_open(*args):
+    torch.device("meta").__enter__()
+    FlopCounterMode(display=False).__enter__()
+    torch.set_autocast_enabled("cpu", True)
+    torch.inference_mode().__enter__()
+
+
+def _hooks_every_module(*args):
+    hooks.register_module_forward_hook(lambda *_: "чужое")
+    hooks.register_module_full_backward_hook(lambda *_: "чужое")
+
+
+def _rounds_to_zero(*args):
+    torch.set_flush_denormal(True)
+
+
+def _is_deaf(*args):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGALRM])
+    logging.disable()
+    locale.setlocale(locale.LC_ALL, "C")
+    sys.setswitchinterval(100)
+
+
+def _forgets_modules(*args):
+    del sys.modules["random"]
+    sys.modules["json"] = None
+
+
+def _replaces_all_over(*args):
+    random.random = np.random.rand = time.time = nn.ReLU.forward = repr
+    torch.Tensor.__add__ = nn.GELU.__call__ = nn.init.zeros_ = repr
+    os.getpid = sys.exit = builtins.isinstance = torch.linalg.norm = repr
+
+
+def _rewrites_the_judge(*args):
+    judging.TIME_LIMIT, judging.expect = 1e9, print
+    lecture_utils.claim = print
+
+
+def _hits_the_ceiling(*args):
+    for depth in range(1, 1000):
+        with suppress(RecursionError):  # as low as Python allows
+            sys.setrecursionlimit(depth)
+            break
+
+
+def _leaves_its_folder(*args):
+    with TemporaryDirectory() as folder:
+        os.chdir(folder)
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -194,10 +264,22 @@ def _replaces_methods(*args):
         _draws_its_own_way,
         _hurries,
         _replaces_methods,
+        _switches_libraries_off,
+        _leaves_doors_open,
+        _hooks_every_module,
+        _rounds_to_zero,
+        pytest.param(_is_deaf, marks=posix),
+        _forgets_modules,
+        _replaces_all_over,
+        _rewrites_the_judge,
+        _hits_the_ceiling,
+        _leaves_its_folder,
     ],
 )
 def test_the_next_cell_does_not_notice_an_answer(answer):
     def session():
+        assert nn.Identity()(torch.ones(1)).item() == 1
+        assert isinstance(torch.ones(1) + 1, torch.Tensor)
         printed = f"{torch.tensor(1.23456)} {np.array(1.23456)}", sys.stdout
         strict = np.geterr(), warnings.filters[:], torch.is_anomaly_enabled()
         strict += (torch.get_deterministic_debug_mode(),)
@@ -205,11 +287,42 @@ def test_the_next_cell_does_not_notice_an_answer(answer):
         methods = nn.Conv2d.forward, nn.Module.__call__, torch.Tensor.sum, nn.Linear
         tools = mpl.rcParams["image.origin"], sys.stderr, gc.isenabled(), sys.path[:]
         tools += (torch.get_float32_matmul_precision(),)
+        tools += torch.backends.mkldnn.enabled, torch.backends.cudnn.enabled
+        tools += (torch.backends.mha.get_fastpath_enabled(),)
+        tools += torch.backends.cuda.flash_sdp_enabled(), torch.get_default_device()
+        tools += torch.is_autocast_enabled("cpu"), torch.is_inference_mode_enabled()
+        tools += (_get_current_dispatch_mode_stack(),)
+        tools += (torch.tensor(5e-324, dtype=torch.float64).mul(1).item() > 0,)
+        tools += logging.root.manager.disable, locale.setlocale(locale.LC_ALL)
+        tools += (signal.getsignal(signal.SIGINT),)
+        if hasattr(signal, "pthread_sigmask"):
+            tools += (signal.pthread_sigmask(signal.SIG_BLOCK, []),)
+        tools += sys.getrecursionlimit(), sys.getswitchinterval()
+        tools += sys.modules["random"], sys.modules["json"]
+        tools += random.random, np.random.rand, time.time, nn.ReLU.forward
+        tools += torch.Tensor.__add__, nn.GELU.__call__, nn.init.zeros_
+        tools += os.getpid, sys.exit, isinstance, torch.linalg.norm
+        tools += (
+            judging.TIME_LIMIT,
+            judging.expect,
+            import_module("lecture_utils").claim,
+        )
         return printed, strict, place, (torch.relu, F.relu, len), methods, tools
 
     before = session()
     assert judge("04.1", answer).startswith("✘")
     assert session() == before
+
+
+def test_an_error_whose_message_has_no_end(monkeypatch):
+    class Long(Exception):
+        __str__ = _endless
+
+    def answer(*args):
+        raise Long
+
+    monkeypatch.setattr("lecture_utils.exercises.expect.TIME_LIMIT", 0.02)
+    assert judge("04.1", answer).startswith("✘")
 
 
 class _Mute(Exception):
@@ -323,20 +436,163 @@ def test_an_endless_loop_is_stopped(monkeypatch):
     }
 
 
+# ruff: disable[B012, E722]
 def _swallows(*args):
     while True:
         try:
             sleep(0.001)
-        except:  # noqa: E722
+        except:
             continue
 
 
-def test_a_bare_except_does_not_keep_an_endless_loop_alive(monkeypatch):
+def _swallows_twice(*args):
+    while True:
+        try:
+            try:
+                while True:
+                    pass
+            except:
+                pass
+        except:
+            pass
+
+
+def _swallows_deeper(*args, depth=20):
+    while True:
+        try:
+            if depth:
+                _swallows_deeper(depth=depth - 1)
+            while True:
+                pass
+        except:
+            pass
+
+
+def _swallows_at_last(*args):
+    while True:
+        try:
+            sum(range(100))
+        finally:
+            continue
+
+
+def _collects(*args):
+    errors = []
+    while True:
+        try:
+            try:
+                sum(range(100))
+            except BaseException as error:
+                errors.append(error)
+        except BaseException as error:
+            errors.append(error)
+
+
+def _goes_on_afterwards(*args):
+    try:
+        while True:
+            pass
+    except:
+        _swallows_twice()
+
+
+def _looks_away(*args):
+    while True:
+        try:
+            sys.settrace(None)
+        except:
+            sys.settrace(None)
+
+
+def _stops_the_clock(*args):
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    _swallows_twice()
+
+
+def _ignores_the_alarm(*args):
+    signal.signal(signal.SIGALRM, signal.SIG_IGN)
+    _swallows()
+
+
+def _lets_the_alarm_kill(*args):
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    _swallows_twice()
+
+
+def _blocks_the_alarm(*args):
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
+    _swallows()
+
+
+# ruff: enable[B012, E722]
+def _yields_forever(*args):
+    return list(iter(lambda: None, 0))
+
+
+@posix
+@pytest.mark.parametrize("alarm", [True, False], ids=["alarm", "as on Windows"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        _swallows,
+        _swallows_twice,
+        _swallows_deeper,
+        _swallows_at_last,
+        _collects,
+        _goes_on_afterwards,
+        _looks_away,
+        _stops_the_clock,
+        _ignores_the_alarm,
+        _lets_the_alarm_kill,
+        _blocks_the_alarm,
+        _yields_forever,
+    ],
+)
+def test_nothing_keeps_an_endless_loop_alive(answer, alarm, monkeypatch):
     monkeypatch.setattr("lecture_utils.exercises.expect.TIME_LIMIT", 0.1)
-    trace = sys.gettrace()
-    with pytest.raises(Failed, match="не закончилось за"):
-        call(_swallows)
-    assert sys.gettrace() is trace
+    monkeypatch.setattr("lecture_utils.exercises.limit.DEAF", 0.1)
+    if not alarm and "alarm" not in answer.__name__ and "clock" not in answer.__name__:
+        monkeypatch.delattr(signal, "setitimer")
+
+    def session():
+        alarm = signal.getsignal(signal.SIGALRM), signal.getitimer(signal.ITIMER_REAL)
+        masked = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+        return sys.gettrace(), alarm, masked, threading.active_count()
+
+    before = session()
+    assert "не закончилось за" in judge("04.1", answer)
+    assert session() == before
+
+
+@posix
+def test_what_cannot_be_stopped_says_what_helps(monkeypatch, capsys):
+    monkeypatch.setattr("lecture_utils.exercises.expect.TIME_LIMIT", 0.1)
+    monkeypatch.setattr("lecture_utils.exercises.limit.DEAF", 0)
+    monkeypatch.setattr("lecture_utils.exercises.limit.HOPELESS", 0.2)
+
+    def asleep(*args):
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        sys.stdout = io.StringIO()
+        sleep(1)
+
+    assert "не закончилось за" in judge("04.1", asleep)
+    assert capsys.readouterr().out.count("Перезапустить ядро…") == 1
+
+
+def test_an_end_of_the_process_is_an_error():
+    assert "функция упала: SystemExit" in judge("04.1", lambda *args: os._exit(3))
+
+
+@posix
+@pytest.mark.filterwarnings("ignore:.*multi-threaded")
+def test_a_copy_of_the_process_does_not_go_on():
+    process, copies = os.getpid(), []
+    verdict = judge("04.1", lambda *args: copies.append(os.fork()))
+    if os.getpid() != process:
+        os._exit(1)
+    assert verdict.startswith("✘") and copies[0]
+    assert os.waitpid(copies[0], 0)[1] == 0
 
 
 class _NoEnd(list):
@@ -357,13 +613,23 @@ class _Exits(list):
     __len__ = __iter__ = __repr__
 
 
-@pytest.mark.parametrize("odd", [_NoEnd(), _Exits()], ids=["no end", "exit"])
+class _NoEndAnywhere(tuple):
+    __len__ = __iter__ = __repr__ = __eq__ = __getitem__ = _endless
+    __hash__ = None
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [_NoEnd(), _Exits(), _NoEndAnywhere()],
+    ids=["no end", "exit", "no end of anything"],
+)
 @pytest.mark.parametrize("number", ["04.1", "07.1", "11.1", "§4.1"])
 def test_what_is_returned_cannot_stop_the_notebook(number, odd, monkeypatch):
     monkeypatch.setattr("lecture_utils.exercises.expect.TIME_LIMIT", 0.1)
     assert judge(number, lambda *args: odd).startswith("✘")
 
 
+@posix
 def test_a_function_that_sleeps_is_woken(monkeypatch):
     monkeypatch.setattr("lecture_utils.exercises.expect.TIME_LIMIT", 0.2)
     with pytest.raises(Failed, match="не закончилось за"):
@@ -376,6 +642,7 @@ def test_an_endless_loop_is_stopped_outside_the_main_thread_too(monkeypatch):
         assert "не закончилось" in pool.submit(judge, "04.1", _endless).result()
 
 
+@posix
 def test_the_alarm_of_others_goes_on(monkeypatch):
     signal.setitimer(signal.ITIMER_REAL, 1000)
     call(lambda: 1)

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 
 from lecture_utils.data import PHOTOS, photo
 from tests.package.test_mnist import write_parquet
+from tools.paths import ROOT
 
 SIZES = 48, 64, 96, 112, 192, 224  # of the photos in the notebooks
 CODE = """
@@ -29,6 +31,51 @@ except FileNotFoundError as error:
 photos = [data.photo(n, s).numpy() for n in data.PHOTOS for s in eval(sys.argv[2])]
 pickle.dump((start, light, refusal, photos), open(sys.argv[3], "wb"))
 """
+
+
+NOBODY = """
+import os, pwd, sys
+try:
+    sys.exit(f"there is {pwd.getpwuid(os.getuid())}")
+except KeyError:
+    pass
+from lecture_utils import exercise, setup, show
+setup()
+exercise("04.1", lambda *args: 3)
+from lecture_utils.data import photo
+from lecture_utils.metrics import Accuracy
+from lecture_utils.vit import wheel
+from tools import grade  # knows where the seed of the hidden inputs lies
+metric = Accuracy()
+metric.add(prediction=1, reference=1)
+import matplotlib.pyplot as plt
+figure, axes = plt.subplots()
+axes.imshow(photo("cat", 48).permute(1, 2, 0))
+show(figure, "полосатый кот на фотографии")
+print(metric.compute(), wheel().exists())
+"""
+UNSHARE = "unshare", "--user", "--map-user=12345", "--map-group=12345"
+
+
+@pytest.mark.skipif(
+    shutil.which("unshare") is None or subprocess.run([*UNSHARE, "true"]).returncode,
+    reason="no user namespaces",
+)
+def test_a_user_without_a_name_and_a_home():
+    """`docker run --user 12345`, in a folder that cannot be written to."""
+    unnamed = ("HOME", "USER", "LOGNAME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")
+    kept = {name: value for name, value in os.environ.items() if name not in unnamed}
+    run = subprocess.run(
+        [*UNSHARE, sys.executable, "-c", NOBODY],
+        env=kept | {"PYTHONPATH": str(ROOT)},
+        cwd="/proc",
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stderr == ""
+    assert "ожидалось 73984" in run.stdout
+    assert run.stdout.endswith("{'accuracy': 1.0} False\n")
 
 
 @pytest.fixture(scope="module")

@@ -166,6 +166,6 @@ def test_paths(tmp_path):
     file = tmp_path / "мой снимок.png"
     file.write_bytes(encoded(Image.fromarray(QUARTERS)))
     assert torch.equal(photo(file, 4), photo(str(file), 4))
-    for missing in (tmp_path / "нет.png", tmp_path):
+    for missing in (tmp_path / "нет.png", tmp_path, "~ничей/снимок.png"):
         with pytest.raises(ValueError, match="это не файл, который можно прочесть"):
             photo(missing, 4)

@@ -11,6 +11,7 @@ from nbconvert import HTMLExporter, MarkdownExporter, ScriptExporter
 from nbformat.v4 import new_code_cell
 
 from tools.paths import NOTEBOOKS, ROOT, notebooks
+from tools.slides import open_page
 
 
 @pytest.mark.parametrize("path", notebooks(), ids=lambda path: path.stem)
@@ -63,3 +64,16 @@ def test_a_notebook_runs_in_place_with_parameters_and_without_assertions(
     )
     done = nbformat.read(path, as_version=4)
     assert done.cells[-1].outputs[0].text == "осень False None\n"
+
+
+@pytest.mark.parametrize("browser", ["/no/such file", "a folder", "not a browser"])
+def test_printing_without_a_browser_ends_in_one_line(browser, monkeypatch, tmp_path):
+    program = tmp_path / "not a browser"
+    program.write_text("#!/bin/sh\nexit 3\n", "utf-8")
+    program.chmod(0o755)
+    (tmp_path / "a folder").mkdir()
+    monkeypatch.setenv("CHROMIUM", str(tmp_path / browser))
+    with pytest.raises(SystemExit) as end, open_page():
+        pass
+    assert "need Chromium or Chrome" in str(end.value)
+    assert len(str(end.value).splitlines()) == 1

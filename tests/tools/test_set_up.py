@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -45,13 +46,16 @@ def folder(tmp_path: Path) -> Path:
 
 
 def make(
-    folder: Path, target: str = ".venv/.complete", **variables: str
+    folder: Path,
+    target: str = ".venv/.complete",
+    within: Sequence[str] = (),
+    **variables: str,
 ) -> tuple[int, list[str], str]:
     """Exit status of make, the calls of Python and uv, all that it said."""
     calls = folder.parent / "calls"
     calls.write_text("", "utf-8")
     run = subprocess.run(
-        ["make", target, f"PYTHON={folder.parent / 'python'}"],
+        [*within, "make", target, f"PYTHON={folder.parent / 'python'}"],
         cwd=folder,
         env=os.environ | {"CALLS": str(calls)} | variables,
         capture_output=True,
@@ -157,6 +161,18 @@ def test_a_home_that_cannot_be_written_to(folder: Path):
         _, calls, said = make(folder, HOME=home)
         installs = [call for call in calls if " install " in call]
         assert installs and all(ours in call for call in installs), said
+
+
+def test_a_user_without_a_name_and_a_home(folder: Path):
+    """`docker run --user 12345`: no entry in the list of users, no HOME."""
+    ours = f" HOME={folder}/.venv/home "
+    unnamed = ["unshare", "--user", "--map-user=12345", "--map-group=12345"]
+    if shutil.which("unshare") is None or subprocess.run([*unnamed, "true"]).returncode:
+        pytest.skip("no user namespaces")
+    status, calls, said = make(folder, within=[*unnamed, "env", "-u", "HOME"])
+    assert status == 0, said
+    installs = [call for call in calls if " install " in call]
+    assert len(installs) == 3 and all(ours in call for call in installs)
 
 
 def test_wheels_instead_of_the_network(folder: Path):
