@@ -51,11 +51,17 @@ def few_colours(png: bytes, colours: int) -> bytes:
     Raises ValueError when they are too few to tell a change of the picture by.
     """
     image = Image.open(io.BytesIO(png)).convert("RGB")
-    none = Image.Dither.NONE
-    # The second call takes the nearest colour; the first, a box of colours, does not.
-    chosen = image.quantize(colours, kmeans=2, dither=none)
+    chosen = image.quantize(colours, kmeans=2, dither=Image.Dither.NONE)
+    palette = np.array(chosen.getpalette()).reshape(-1, 3)
+    # A mean with what borders on it is not the background: it keeps its colour.
+    size = image.width * image.height
+    for count, colour in sorted(image.getcolors(size) or []):
+        if count > size / 100:
+            palette[np.abs(palette - colour).sum(1).argmin()] = colour
+    few = Image.fromarray(_nearest(np.asarray(image), palette).astype(np.uint8))
+    few.putpalette(palette.flatten().tolist())
     packed = io.BytesIO()
-    image.quantize(palette=chosen, dither=none).save(packed, "PNG", optimize=True)
+    few.save(packed, "PNG", optimize=True)
     if (value := similarity(packed.getvalue(), png)) < ENOUGH:
         raise ValueError(
             f"{colours} colours are too few for a picture: similarity {value:.2f} "
@@ -70,14 +76,22 @@ def _in_colours_of(few: Image.Image, drawn: Image.Image) -> np.ndarray:
     The colours of a photograph chosen anew are others after one level of difference:
     as the borders between colours move, the pictures could not be compared.
     """
-    near = drawn.quantize(palette=few, dither=Image.Dither.NONE)
-    exact, kept, nearest = (
-        np.asarray(image.convert("RGB")).astype(np.int16)
-        for image in (drawn, few, near)
-    )
+    exact, kept = (np.asarray(image.convert("RGB"), float) for image in (drawn, few))
+    palette = np.array(few.getpalette()).reshape(-1, 3)
+    nearest = palette[_nearest(np.asarray(drawn), palette)]
     off, least = (np.linalg.norm(exact - other, axis=2) for other in (kept, nearest))
     rounds = (off <= least + ROUNDING) & (off <= FARTHEST)
     return np.where(rounds[..., None], kept, exact).astype(np.uint8)
+
+
+def _nearest(pixels: np.ndarray, palette: np.ndarray) -> np.ndarray:
+    """The number of the nearest colour; Pillow's own is near but not nearest."""
+    from scipy.spatial import KDTree  # slow to import, as above
+
+    packed = pixels @ np.array([1 << 16, 1 << 8, 1])
+    colours, place = np.unique(packed, return_inverse=True)
+    apart = np.stack([colours >> 16, colours >> 8 & 255, colours & 255], axis=1)
+    return KDTree(palette).query(apart)[1][place].reshape(pixels.shape[:2])
 
 
 def pngs(outputs: list[dict]) -> Iterator[bytes]:

@@ -108,6 +108,13 @@ def test_few_colours_take_less_room(photograph: np.ndarray):
     assert apart.mean() < 5, "of 255"
 
 
+def test_a_background_keeps_its_colour(photograph: np.ndarray):
+    framed = np.pad(photograph, [(40, 40), (40, 40), (0, 0)], constant_values=255)
+    framed[38:42] = framed[-42:-38] = 244  # what would be averaged with it
+    stored = Image.open(io.BytesIO(few_colours(as_png(framed), 64))).convert("RGB")
+    assert (np.asarray(stored)[:30] == 255).all()
+
+
 def test_too_few_colours_are_named(photograph: np.ndarray):
     coarse = (photograph * 1.6).astype(np.uint8)
     with pytest.raises(ValueError, match="4 colours are too few"):
