@@ -56,7 +56,7 @@ def show(figure: Figure, alt: str, *, colours: int | None = None) -> None:
     metadata = {"width": width, "height": height, "alt": alt}
     if colours:
         metadata["colours"] = colours
-    if letters := _smallest_letters(figure):
+    if letters := smallest_letters(figure):
         metadata["letters"] = letters
     display(
         {"image/png": png, "text/plain": alt},
@@ -65,8 +65,8 @@ def show(figure: Figure, alt: str, *, colours: int | None = None) -> None:
     )
 
 
-def _smallest_letters(figure: Figure) -> float | None:
-    """Their size in px of a picture that is as wide as its metadata say."""
+def smallest_letters(figure: Figure) -> float | None:
+    """Their size in px where the figure has 100 px an inch, as on a page."""
     axes = [ax for ax in figure.axes if not (ax.axison and ax.get_visible())]
     unseen = {
         text

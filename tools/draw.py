@@ -26,7 +26,7 @@ from PIL import Image
 
 import lecture_utils
 from lecture_utils.controls import DigitPad, PhotoPicker
-from lecture_utils.figures import pixels
+from lecture_utils.figures import pixels, smallest_letters
 from tools import live
 from tools.cells import code_cells
 from tools.ways import WAYS
@@ -140,7 +140,7 @@ def store(scene: Scene) -> None:
         range(len(c["values"])) if c["name"] in drawn_for else [start[c["name"]]]
         for c in scene.controls
     ]
-    drawn, size = {}, []
+    drawn, size, letters = {}, [], []
     for places in itertools.product(*grid):
         state = {
             c["name"]: c["values"][place]
@@ -150,6 +150,7 @@ def store(scene: Scene) -> None:
         key = "-".join(str(p) for name, p in moved if name in drawn_for) or "0"
         figure = scene.draw(**state)
         size = [round(100 * inches) for inches in figure.get_size_inches()]
+        letters.append(smallest_letters(figure))
         if way.figures is None:
             drawn[key] = said(figure)
             (folder / f"{key}.webp").write_bytes(webp(Image.fromarray(pixels(figure))))
@@ -163,6 +164,7 @@ def store(scene: Scene) -> None:
         "figures": [*drawn_for],
         "drawn": drawn,
         "size": size,
+        "letters": min(filter(None, letters), default=None),
     }
     if way.figures is not None:
         maps = {name for figure in drawn.values() for name in figure.pop("maps")}

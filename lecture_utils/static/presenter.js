@@ -15,6 +15,10 @@ const STRIP = `
 .lecture-strip :last-child { white-space: nowrap; font-weight: 400; }
 .jp-Deck.jp-NotebookPanel { box-sizing: border-box; padding-top: 48px; }
 .jp-Deck .jp-Notebook { max-height: calc(100vh - 48px); }
+/* The still picture after one that moves is for those who have no kernel. */
+.jp-Deck .jp-Cell:has(.jupyter-widgets img) + .jp-CodeCell .jp-RenderedImage {
+  display: none;
+}
 `;
 const WINDOW = `
 body { margin: 0 auto; max-width: 44em; padding: 16px 24px; color: #111;

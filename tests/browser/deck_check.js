@@ -117,9 +117,13 @@
     if (!image.alt.trim() || image.alt.startsWith('<')) {
       report('picture without alt text', image);
     }
-    const letters = Math.round(image.dataset.letters * image.clientWidth);
+  };
+  // Those of a picture that moves, as a share of its width, are its frame's.
+  const checkLetters = picture => {
+    const share = picture.closest('[data-letters]')?.dataset.letters;
+    const letters = Math.round(share * picture.clientWidth);
     if (letters < limits.letters) {
-      report(`letters of ${letters} px, ${limits.letters} px needed`, image);
+      report(`letters of ${letters} px, ${limits.letters} px needed`, picture);
     }
   };
   const checkFormula = formula => {
@@ -143,6 +147,7 @@
     checkClipping(element);
     if (element.localName === 'img') checkPicture(element);
     if (element.matches('img, svg')) {
+      checkLetters(element);
       draw(element.getBoundingClientRect(), element);
     } else if (element.localName === 'table' || painted(style)) {
       checkPlace(element.getBoundingClientRect(), element);

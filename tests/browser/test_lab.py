@@ -389,8 +389,18 @@ OVERLAPS = """strip => {
 }"""
 
 
+LIVE = """
+from ipywidgets import Checkbox
+from matplotlib.figure import Figure
+from lecture_utils import live, show
+live(lambda on: Figure((2, 1)), "рисунок, который движется", on=Checkbox())
+"""
+STILL = 'show(Figure((2, 1)), "он же для тех, у кого нет ядра")'
+HEIGHTS = "images => images.map(image => image.clientHeight)"
+
+
 def short_talk() -> nbformat.NotebookNode:
-    """Three slides; the first has a heading, the others have titles."""
+    """Three slides: a heading, a title, a title and a picture that moves."""
 
     def text(source: str, kind: str, **more: str) -> nbformat.NotebookNode:
         return new_markdown_cell(
@@ -398,6 +408,7 @@ def short_talk() -> nbformat.NotebookNode:
         )
 
     kernel = {"name": "python3", "display_name": "", "language": "python"}
+    goes_on = {"slideshow": {"slide_type": ""}}
     return new_notebook(
         metadata={"kernelspec": kernel},
         cells=[
@@ -410,6 +421,8 @@ def short_talk() -> nbformat.NotebookNode:
             text("### Конец", "slide", title="Чем кончилось"),
             text("**Лектору.** О конце.", "notes"),
             *(text("\n\n".join("много"), "") for _ in range(4)),
+            new_code_cell(LIVE, metadata=goes_on),
+            new_code_cell(STILL, metadata=goes_on),
         ],
     )
 
@@ -422,6 +435,7 @@ def test_the_show_has_titles_numbers_and_a_window_for_the_lecturer(
     page.goto(lab.replace(QUICKEST.name, file.name))
     page.wait_for_function(KERNEL_IS_CONNECTED)
     try:
+        run_all(page)
         page.evaluate(RUN_SCRATCH, "from lecture_utils import presenter\npresenter()")
         page.wait_for_function(SKIPPED)
         with page.expect_popup() as opened:
@@ -453,6 +467,12 @@ def test_the_show_has_titles_numbers_and_a_window_for_the_lecturer(
         page.keyboard.press("Space")
         follow(page, window, "Чем кончилось", "3 / 3", "Это последний слайд.")
         assert not strip.evaluate(OVERLAPS)
+        for _ in range(6):  # to the still picture
+            page.keyboard.press("Space")
+        page.wait_for_selector(".jp-Deck .jupyter-widgets img")
+        stills = page.eval_on_selector_all(".jp-Deck .jp-RenderedImage img", HEIGHTS)
+        assert stills == [0]
+        page.evaluate(ACTIVATE, 7)
         page.keyboard.press("Shift+Space")
         follow(page, window, "Верны 95 %", "2 / 3", "Дальше: Чем кончилось")
 

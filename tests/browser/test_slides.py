@@ -146,6 +146,7 @@ def picture(alt: str) -> nbformat.NotebookNode:
 TALL = "\n\n".join(["Строка."] * 20)
 SMALL = picture("Буквы рисунка мелки")  # 620 px high, it has no room to grow
 SMALL.metadata = {"image/png": {"width": 1180, "letters": 15.0}}
+MOVING = '<svg role="img" width="600" height="9"><text>Буквы мелки</text></svg>'
 PLANTED = {  # what is reported: what causes it
     "px outside the slide, bottom — <p> Строка.": text(TALL),
     "px outside the slide, bottom — <li>": text("- пункт\n" * 20, "fragment"),
@@ -168,6 +169,9 @@ PLANTED = {  # what is reported: what causes it
     "letters of 15 px": code(
         "",
         new_output("display_data", SMALL.data, metadata=SMALL.metadata),
+    ),
+    "letters of 12 px": text(
+        f'<div class="live-picture" data-letters="0.02">{MOVING}</div>'
     ),
     "text of 12 px": text('<code style="font-size: 12px">x = 1</code>'),
     "contrast 2.8 : 1 — <span>": text('<span style="color: #999">Бледно</span>'),

@@ -165,7 +165,7 @@ const encoding = (position, d, base) => range(d).map(k => {
 formulas['10_positional_encoding-draw_encoding'] = {
   answer({d, base, position}) {
     const rows = range(100).map(p => encoding(p, d, base));
-    const thousands = String(base).replace(/\B(?=(\d{3})+$)/g, '_');
+    const thousands = String(base).replace(/\B(?=(\d{3})+$)/g, ' ');
     return {
       'a0.image0': {values: rows.flat(), shape: [100, d], range: [-1, 1], map: 'RdBu_r'},
       'a0.line0': {x: [0, 1], y: [position, position]},

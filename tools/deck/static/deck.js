@@ -2,7 +2,7 @@
 
 const slides = [...document.querySelectorAll('.slides section:not(:has(section))')];
 const BOTTOM = 664, RIGHT = 1230; // px; below and beside them lie the margins
-const LEAST = { text: 24, mono: 18, good: 20, table: 20 }; // px
+const LEAST = { text: 24, mono: 18, good: 20, table: 20, moving: 0.6 }; // px; times
 const LARGEST = { text: 32, mono: 26, table: 24, picture: 2 }; // px; of a picture, times
 
 const UNSEEN = 'svg *, aside, aside *, .picture span, mjx-assistive-mml, mjx-assistive-mml *';
@@ -32,11 +32,18 @@ function fill(slide) {
     .filter(picture => !picture.closest('.celltag_still'));
   const widths = pictures.map(picture => picture.width);
   const picture = by => pictures.forEach((one, i) => { one.width = widths[i] * by; });
+  const frames = [...slide.querySelectorAll('.live-picture')].map(box => [box,
+    ...['width', 'height'].map(side => box.firstElementChild.getAttribute(side))]);
+  const moving = by => frames.forEach(([box, width, height]) => {
+    box.firstElementChild.setAttribute('width', by * width);
+    box.firstElementChild.setAttribute('height', by * height);
+  });
   const property = name => size => slide.style.setProperty(name, `${size}px`);
   const [mono, table] = [property('--mono-size'), property('--table-size')];
   const [code, tables, live] = ['pre', 'table', '.live'].map(tag => slide.querySelector(tag));
   if (!code && !live && !pictures.length)
     enlarge(slide, property('--text-size'), LEAST.text, LARGEST.text);
+  if (live) enlarge(slide, moving, LEAST.moving, LARGEST.picture);
   if (code) enlarge(slide, mono, LEAST.mono, LEAST.good);
   if (tables) enlarge(slide, table, LEAST.table, LARGEST.table);
   if (pictures.length) enlarge(slide, picture, 1, LARGEST.picture);
