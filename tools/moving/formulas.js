@@ -279,7 +279,7 @@ formulas['11_mnist_activations-draw_pixel'] = {
       const [low, high] = [Math.min(0, ...sums), Math.max(0, ...sums)];
       const margin = 0.05 * (high - low);
       parts.a4 = {limits: [-1.99, 32.99, low && low - margin, high && high + margin]};
-      parts['a4.title'] = {text: `вклад канала ${best}: ${sums[best].toFixed(2)}`.replace('.', ',')};
+      parts['a4.title'] = {text: `вклад канала ${best}: ${fixed(sums[best], 2)}`};
       sums.forEach((value, c) => {
         const fill = c === best ? '#d55e00' : '#0173b2';
         parts[`a4.patch${c}`] = {box: [c - 0.4, 0, c + 0.4, value], fill};
