@@ -3,6 +3,7 @@
     python -m tools.seeds                          20 runs of all notebooks: hours
     python -m tools.seeds --runs 5 08_self_attention
     python -m tools.seeds --first 7000             other seeds; the date is the default
+    python -m tools.seeds --runs 1 --budget 3      trainings three times as long
 
 A run executes a notebook with all its seeds replaced, those of the data included, and
 notes its claims instead of stopping at them. Results are kept in build/seeds.jsonl:
@@ -12,6 +13,7 @@ claim holds in fewer than 19 of 20 runs.
 
 import json
 import os
+import re
 import statistics
 import sys
 from collections import defaultdict
@@ -32,11 +34,20 @@ from tools.paths import BUILD, NOTEBOOKS, ROOT, notebooks
 KEPT = BUILD / "seeds.jsonl"
 NEEDED = 0.95  # share of the runs in which a claim holds
 STOPPED = "the notebook ran to its end"
+STEPS = re.compile(r"\b(steps\s*=\s*)(\d+)\b", re.IGNORECASE)  # of every training
 
 
-def claims_of(path: Path, run: int) -> list:
+def longer(source: str, budget: int) -> str:
+    """The code of a cell with so many times the steps of its trainings."""
+    return STEPS.sub(lambda found: f"{found[1]}{int(found[2]) * budget}", source)
+
+
+def claims_of(path: Path, run: int, budget: int = 1) -> list:
     """The claims of one run: [cell, sentence, holds, {operand: value}]."""
     nb = nbformat.read(path, as_version=4)
+    for cell in nb.cells:
+        if cell.cell_type == "code":
+            cell.source = longer(cell.source, budget)
     names = "from tools import other_seeds"
     nb.cells.insert(
         0, nbformat.v4.new_code_cell(f"{names}; other_seeds.start('{run}')")
@@ -45,7 +56,7 @@ def claims_of(path: Path, run: int) -> list:
     # One error does not hide the claims below it.
     NotebookClient(
         nb,
-        timeout=4 * CELL_TIMEOUT,
+        timeout=4 * budget * CELL_TIMEOUT,
         allow_errors=True,
         resources={"metadata": {"path": NOTEBOOKS}},
     ).execute()
@@ -91,12 +102,13 @@ def main() -> None:
     today = int(date.today().strftime("%Y%m%d"))
     parser.add_argument("--first", type=int, default=today, help="number of a run")
     parser.add_argument("--runs", type=int, default=20)
+    parser.add_argument("--budget", type=int, default=1, help="times the steps")
     parser.add_argument(
         "names", nargs="*", metavar="NAME", type=command_line.one_of([*stored])
     )
     arguments = parser.parse_args()
     wanted = [
-        (name, version(stored[name]), run)
+        (name, version(stored[name]), run, arguments.budget)
         for run in range(arguments.first, arguments.first + arguments.runs)
         for name in arguments.names or stored
     ]
@@ -114,7 +126,9 @@ def main() -> None:
         KEPT.open("a", encoding="utf-8") as kept,
     ):
         missing = [key for key in wanted if key not in done]
-        runs = {pool.submit(claims_of, stored[key[0]], key[-1]): key for key in missing}
+        runs = {
+            pool.submit(claims_of, stored[key[0]], *key[2:]): key for key in missing
+        }
         for future in tqdm(as_completed(runs), total=len(runs), disable=False):
             key, claims = runs[future], future.result()
             done[key] = claims

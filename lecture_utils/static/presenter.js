@@ -1,6 +1,8 @@
 // Follows the live show of JupyterLab (jupyterlab-slideshow): a strip above it with
 // title and number of the slide, and a window with what the lecturer says.
 const OFTEN = 200; // milliseconds
+// The still picture after one that moves is for those who have no kernel.
+const STILL = ".jp-Deck .jp-Cell:has(.jupyter-widgets img) + .jp-CodeCell";
 const STRIP = `
 .lecture-strip {
   position: fixed; inset: 0 0 auto; z-index: 9996; pointer-events: none;
@@ -15,10 +17,7 @@ const STRIP = `
 .lecture-strip :last-child { white-space: nowrap; font-weight: 400; }
 .jp-Deck.jp-NotebookPanel { box-sizing: border-box; padding-top: 48px; }
 .jp-Deck .jp-Notebook { max-height: calc(100vh - 48px); }
-/* The still picture after one that moves is for those who have no kernel. */
-.jp-Deck .jp-Cell:has(.jupyter-widgets img) + .jp-CodeCell .jp-RenderedImage {
-  display: none;
-}
+${STILL} .jp-RenderedImage { display: none; }
 `;
 const WINDOW = `
 body { margin: 0 auto; max-width: 44em; padding: 16px 24px; color: #111;
@@ -135,7 +134,7 @@ function render({ model, el }) {
     write(message, "Показать можно только тетрадь, открытую в JupyterLab.");
     return;
   }
-  let panel, strip, page, fill, began;
+  let panel, strip, page, fill, began, from;
   let slide = slides[0];
 
   const indexOf = (cell) => Number(cell.dataset.windowedListIndex);
@@ -147,6 +146,20 @@ function render({ model, el }) {
     const own = cells.get(indexOf(el.closest(".jp-Cell")));
     if (!own.getMetadata("slideshow"))
       own.setMetadata("slideshow", { slide_type: "skip" });
+  };
+  // A picture that is not shown takes no press of its own: on, as the lecturer came.
+  const passOver = () => {
+    const active = panel.querySelector(".jp-Cell.jp-mod-active");
+    if (!active) return;
+    const index = indexOf(active);
+    if (active.matches(STILL) && active.querySelector(".jp-RenderedImage")) {
+      const ways = index > from ? ["down", "forward"] : ["up", "back"];
+      ways
+        .map((way) => `.jp-deck-mod-direction-${way}:not(.jp-mod-disabled)`)
+        .map((arrow) => document.querySelector(`.jp-Deck-Remote ${arrow}`))
+        .find((arrow) => arrow)
+        ?.click();
+    } else from = index;
   };
   // A cell that the stored notebook does not have belongs to the slide above it.
   const current = () => {
@@ -171,6 +184,7 @@ function render({ model, el }) {
       if (!began) restart();
       strip ??= makeStrip();
       strip.show(slide);
+      passOver();
     }
     if (page && !page.closed)
       fill(slide, began ? (Date.now() - began) / 1000 : slide.starts);

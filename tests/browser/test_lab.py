@@ -393,14 +393,21 @@ LIVE = """
 from ipywidgets import Checkbox
 from matplotlib.figure import Figure
 from lecture_utils import live, show
-live(lambda on: Figure((2, 1)), "рисунок, который движется", on=Checkbox())
+live(lambda on: Figure((10.6, 3)), "рисунок, который движется", on=Checkbox())
 """
 STILL = 'show(Figure((2, 1)), "он же для тех, у кого нет ядра")'
 HEIGHTS = "images => images.map(image => image.clientHeight)"
+WIDTH = "image => image.clientWidth"
+INCHES = 10.6  # of the widest pictures of the lectures
+SMALLEST_LETTERS = 12  # points, in pictures that move
+ACTIVE_IS = """index => {
+    const active = document.querySelector('.jp-Deck .jp-Cell.jp-mod-active');
+    return Number(active.dataset.windowedListIndex) === index;
+}"""
 
 
 def short_talk() -> nbformat.NotebookNode:
-    """Three slides: a heading, a title, a title and a picture that moves."""
+    """Four slides; the third has a picture that moves and a still one."""
 
     def text(source: str, kind: str, **more: str) -> nbformat.NotebookNode:
         return new_markdown_cell(
@@ -423,6 +430,7 @@ def short_talk() -> nbformat.NotebookNode:
             *(text("\n\n".join("много"), "") for _ in range(4)),
             new_code_cell(LIVE, metadata=goes_on),
             new_code_cell(STILL, metadata=goes_on),
+            text("Последнее слово.", "subslide", title="И всё"),
         ],
     )
 
@@ -450,11 +458,11 @@ def test_the_show_has_titles_numbers_and_a_window_for_the_lecturer(
         page.click("[data-command='deck:toggle']")
         strip = page.wait_for_selector(".lecture-strip")
         assert strip.evaluate(FONT_SIZE) >= 20
-        follow(page, window, "Начало", "1 / 3", "Дальше: Верны 95 %")
+        follow(page, window, "Начало", "1 / 4", "Дальше: Верны 95 %")
         page.keyboard.press("Space")  # a fragment
-        follow(page, window, "Начало", "1 / 3", "Дальше: Верны 95 %")
+        follow(page, window, "Начало", "1 / 4", "Дальше: Верны 95 %")
         page.keyboard.press("Space")
-        follow(page, window, "Верны 95 %", "2 / 3", "Дальше: Чем кончилось")
+        follow(page, window, "Верны 95 %", "2 / 4", "Дальше: Чем кончилось")
         assert window.inner_text("main") == "О середине."
         planned = window.inner_text(".planned")
         assert re.fullmatch("по тексту 0:22–0:24: спешите на 0:\\d\\d", planned), (
@@ -465,16 +473,24 @@ def test_the_show_has_titles_numbers_and_a_window_for_the_lecturer(
         window.wait_for_function("() => document.body.innerText.includes('вовремя')")
         page.bring_to_front()
         page.keyboard.press("Space")
-        follow(page, window, "Чем кончилось", "3 / 3", "Это последний слайд.")
+        follow(page, window, "Чем кончилось", "3 / 4", "Дальше: И всё")
         assert not strip.evaluate(OVERLAPS)
-        for _ in range(6):  # to the still picture
+        for _ in range(5):  # to the picture that moves
             page.keyboard.press("Space")
         page.wait_for_selector(".jp-Deck .jupyter-widgets img")
         stills = page.eval_on_selector_all(".jp-Deck .jp-RenderedImage img", HEIGHTS)
         assert stills == [0]
+        moving = page.eval_on_selector(".jp-Deck .jupyter-widgets img", WIDTH)
+        assert moving / INCHES * SMALLEST_LETTERS / 72 >= 16
+        follow(page, window, "Чем кончилось", "3 / 4", "Дальше: И всё")
+        page.keyboard.press("Space")  # over the still picture
+        follow(page, window, "И всё", "4 / 4", "Это последний слайд.")
+        page.keyboard.press("Shift+Space")
+        page.wait_for_function(ACTIVE_IS, arg=12)
+        follow(page, window, "Чем кончилось", "3 / 4", "Дальше: И всё")
         page.evaluate(ACTIVATE, 7)
         page.keyboard.press("Shift+Space")
-        follow(page, window, "Верны 95 %", "2 / 3", "Дальше: Чем кончилось")
+        follow(page, window, "Верны 95 %", "2 / 4", "Дальше: Чем кончилось")
 
         page.keyboard.press("Escape")
         strip.wait_for_element_state("hidden")

@@ -51,3 +51,8 @@ def test_row_tells_how_many_hold():
     seen = [["a", True, {"x": 1.0}]] * 18 + [["b", False, {"x": 3.0}]] * 2
     assert seeds.row("03", 7, seen) == "| 03 | 7 | b | **18 of 20** | `x` 1 (1 … 3) |"
     assert "| 19 of 20 |" in seeds.row("03", 7, seen[:19] + seen[:1])
+
+
+def test_trainings_become_longer():
+    source = "def train(net, steps=100, lr=0.1): ...\nSTEPS = 40\ntrain(net, steps=n)"
+    assert seeds.longer(source, 3) == source.replace("100", "300").replace("40", "120")
