@@ -696,11 +696,11 @@ def own_scale(lecture, given):
 
 
 @pair("11_mnist_activations", PRECISE, refuses=("expanded", *ODD))
-def similarity(lecture, given):
+def mean_correlation(lecture, given):
     patches = given.numbers(given.one_of(2, 5), 3, given.one_of(3, 7))
     table = np.corrcoef(patches.flatten(1))
     theirs = table[~np.eye(len(table), dtype=bool)].mean()
-    return [1, lecture.similarity(patches)], [1, theirs]
+    return [1, lecture.mean_correlation(patches)], [1, theirs]
 
 
 @pair("12_real_transformer", FLOATS, refuses=ODD)
@@ -1066,7 +1066,8 @@ NO_PAIR = {
         fit_box count_lost block_match optimise mistakes train_finder face_experiment
         locate found_faces train_restorer best_width restored train_vae error_on
         dot_error digit_error features_of fresh_error compare digit_score
-        gradient_norms train_deep hits train_net accuracy_with_noise train_hidden
+        gradient_norms train_deep hits train_net train_on_task train_hidden
+        accuracy_with_noise
         loss_along loss_surface count_right damage train_detector recall level_maps
         train_unet gates with_strange_gates inside_cbam heat_of deletion_curve
         after_randomising rates two_maps smooth_grad integrated_gradients in_pixels

@@ -76,7 +76,7 @@ def test_pooling_by_windows(lecture, float64, size):
 @pytest.mark.parametrize("side", [1, 6, 7, 28])
 def test_same_padding_keeps_its_promise(lecture, side, k, stride):
     x = torch.zeros(1, side, side + 1, 1)
-    parts = lecture.windows(lecture.pad_same(x, k, stride, 0.0), k, stride)
+    parts = lecture.all_patches(lecture.pad_same(x, k, stride, 0.0), k, stride)
     assert parts.shape[1:3] == (-(-side // stride), -(-(side + 1) // stride))
 
 
@@ -267,9 +267,11 @@ def test_strongest_patches_are_alike(lecture, trained):
     for channel in range(64):
         images, i, j = lecture.strongest(peaks, channel)
         others = torch.randperm(len(fields), generator=generator)[:9]
-        chosen.append(lecture.similarity(fields[images, i, j]))
-        control.append(lecture.similarity(fields[others, i, j]))
-        without.append(lecture.similarity(fields[lecture.strongest(fresh, channel)]))
+        chosen.append(lecture.mean_correlation(fields[images, i, j]))
+        control.append(lecture.mean_correlation(fields[others, i, j]))
+        without.append(
+            lecture.mean_correlation(fields[lecture.strongest(fresh, channel)])
+        )
     assert min(np.mean(chosen), np.mean(without)) > 3 * np.mean(control)
     assert np.sum(np.greater(chosen, control)) >= 60
     assert np.mean(np.greater(chosen, without)) > 2 / 3

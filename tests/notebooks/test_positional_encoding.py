@@ -233,7 +233,7 @@ def trained(request, lecture) -> SimpleNamespace:
             if (task, scheme) in (("копия", "без позиций"), ("кто раньше", "сдвиг")):
                 continue
             net = make(*parts, seed=request.param)
-            lecture.train_net(net, data, N, steps, every=steps)
+            lecture.train_on_task(net, data, N, steps, every=steps)
             nets[task, scheme] = net.eval()
             accuracy[task, scheme] = lecture.by_length(net, task)
     return SimpleNamespace(nets=nets, accuracy=accuracy)
