@@ -216,6 +216,30 @@ def layers_to_see_all(L: int, k: int) -> int:
     return layers
 
 
+@cases(
+    "§9.8",
+    {
+        (1, 1): "Один канал, ядро 1×1: веса 1, 4 и 4.",
+        (1, 7): "Глубинная свёртка: у канала своё ядро k×k.",
+        (4, 1): "1×1 связывает каждый канал с каждым: C · 4C, и обратно столько же.",
+        (96, 7): "Как в первой стадии ConvNeXt-T.",
+    },
+    random_case=lambda rng: (8 * rng.randint(2, 60), rng.choice([3, 5, 7, 9])),
+    mistakes={
+        "Так весит обычная свёртка. У глубинной на канал одно ядро k×k.": (
+            lambda C, k: k**2 * C**2 + 8 * C**2
+        ),
+        "Посчитана только одна свёртка 1×1 из двух.": (
+            lambda C, k: k**2 * C + 4 * C**2
+        ),
+    },
+)
+def block_weights(C: int, k: int) -> int:
+    """Weights of the three convolutions of a ConvNeXt block, biases left out."""
+    inner = 4 * C
+    return C * k * k + C * inner + inner * C
+
+
 # --- exercises ------------------------------------------------------------------------
 
 

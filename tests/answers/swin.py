@@ -7,6 +7,7 @@ from math import ceil
 
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from tests.answers import right, wrong
 
@@ -227,6 +228,37 @@ wrong(
     doubling=lambda L, k: 1 + ceil((L - k) / k / 2),
     of_half=lambda L, k: ceil(L / (k // 2)),
     not_rounded=lambda L, k: 1 + (L - k) / (k // 2),
+)
+
+
+# --- §9.8 -----------------------------------------------------------------------------
+
+
+right("§9.8", in_one_line=lambda C, k: C * (k * k + 8 * C))
+
+
+@right("§9.8")
+def counted_by_pytorch(C, k):
+    layers = [
+        nn.Conv2d(C, C, k, groups=C, bias=False),
+        nn.Conv2d(C, 4 * C, 1, bias=False),
+        nn.Conv2d(4 * C, C, 1, bias=False),
+    ]
+    return sum(layer.weight.numel() for layer in layers)
+
+
+wrong(
+    "§9.8",
+    dense=lambda C, k: k**2 * C**2 + 8 * C**2,
+    one_pointwise=lambda C, k: k**2 * C + 4 * C**2,
+    no_widening=lambda C, k: k**2 * C + 2 * C**2,
+    one_kernel_for_all=lambda C, k: k**2 + 8 * C**2,
+    side_not_square=lambda C, k: k * C + 8 * C**2,
+    depthwise_inside=lambda C, k: 4 * k**2 * C + 8 * C**2,
+    with_biases=lambda C, k: k**2 * C + 8 * C**2 + 6 * C,
+    pointwise_alone=lambda C, k: 8 * C**2,
+    product=lambda C, k: k**2 * C * 8 * C**2,
+    linear=lambda C, k: k**2 * C + 8 * C,
 )
 
 

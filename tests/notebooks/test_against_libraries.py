@@ -904,6 +904,10 @@ MODULES = {
         "SplitQKV(3)": (2, 4, 3),
         "NeighborhoodAttention(4, 2, 3)": (1, 3, 4, 4),
         "QueryByQuery(NeighborhoodAttention(4, 2, 1))": (1, 1, 2, 4),
+        "ChannelNorm(3)": (2, 3, 2, 2),
+        "Pointwise(3, 4)": (2, 3, 2, 2),
+        "RoadBlock(Design(depthwise=True, kernel=5), 3, 2, 4, 2)": (1, 3, 4, 4),
+        "Road(Design((1, 1), norm=ChannelNorm, separate=True), 1, 2)": (1, 1, 8, 8),
     },
     "10_positional_encoding": {
         "LearnedEncoding(4, 5)": (2, 3, 4),

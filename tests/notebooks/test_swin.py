@@ -1,16 +1,22 @@
 """Notebook 09: equality at more sizes, planted faults, its claims for more seeds."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
+from torchvision.models.convnext import CNBlockConfig, ConvNeXt
+from torchvision.models.resnet import Bottleneck, ResNet
 from torchvision.models.swin_transformer import (
     ShiftedWindowAttention,
     SwinTransformer,
     SwinTransformerBlock,
 )
 
+from lecture_utils.count import parameters
+from lecture_utils.data import mnist
 from lecture_utils.reference import same_as, twin
 from tools.definitions import definitions
 
@@ -334,3 +340,84 @@ def test_without_positions_a_window_is_a_set(lecture):
     assert not torch.allclose(
         shuffled, layer(x.view(1, 4, 4, 6)).view(1, 16, 6)[:, order]
     )
+
+
+# --- from ResNet-50 to ConvNeXt-T -----------------------------------------------------
+
+LAST = "слои уменьшения"
+
+
+def small_convnext(lecture) -> tuple[nn.Module, nn.Module]:
+    """Ours with the 1x1 convolutions of torchvision, and theirs."""
+    design = replace(lecture.DESIGNS[LAST], width=12, depths=(1, 2, 1, 2))
+    ours = lecture.Road(design, classes=10)
+    for name, layer in [*ours.named_modules()]:
+        if isinstance(layer, nn.Conv2d) and layer.kernel_size == (1, 1):
+            ours.set_submodule(
+                name, lecture.Pointwise(layer.in_channels, layer.out_channels)
+            )
+    sides = ((12, 24, 1), (24, 48, 2), (48, 96, 1), (96, None, 2))
+    stages = [CNBlockConfig(*side) for side in sides]
+    return ours, lecture.shaken(ConvNeXt(stages, num_classes=10)).eval()
+
+
+@pytest.mark.parametrize("size", [(64, 64), (96, 33)])
+def test_the_last_step_equals_torchvision(lecture, size):
+    ours, reference = small_convnext(lecture)
+    x, rules = torch.randn(2, 3, *size), lecture.CONVNEXT
+    same_as("torchvision", ours, reference, x, rules=rules, copy=True, atol=1e-9)
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("size", [(64, 64), (96, 33)])
+def test_the_first_step_equals_torchvision(lecture, size, training):
+    ours = lecture.Road(replace(lecture.Design(), depths=(1, 2, 1, 2)), classes=10)
+    reference = lecture.shaken(ResNet(Bottleneck, [1, 2, 1, 2], num_classes=10))
+    x, rules = torch.randn(2, 3, *size), lecture.RESNET
+    reference.train(training)
+    same_as("torchvision", ours, reference, x, rules=rules, copy=True, atol=1e-9)
+
+
+def test_another_epsilon_is_found(lecture):
+    ours, reference = small_convnext(lecture)
+    twin(ours, reference, lecture.CONVNEXT)
+    for module in ours.modules():
+        if isinstance(module, lecture.ChannelNorm):
+            module.eps = 1e-5
+    with pytest.raises(AssertionError, match="выход отличается"):
+        same_as("torchvision", ours, reference, torch.randn(2, 3, 64, 64))
+
+
+def test_each_step_changes_the_network(lecture):
+    """Parameters, work or the kinds of layers; nothing of an earlier step is lost."""
+    seen = []
+    for name, design in lecture.DESIGNS.items():
+        with torch.device("meta"):
+            net = lecture.Road(design).eval()
+        kinds = [type(module).__name__ for module in net.modules()]
+        seen.append((parameters(net), lecture.multiplications(net, 3, 64, 64), kinds))
+        assert all(before != seen[-1] for before in seen[:-1]), name
+
+
+@pytest.mark.parametrize("name", ["ResNet-50", "96 каналов", LAST])
+def test_a_narrow_step_keeps_its_shape(lecture, name):
+    whole, narrow = lecture.DESIGNS[name], lecture.narrow(lecture.DESIGNS[name])
+    assert 16 * narrow.width == whole.width
+    assert narrow.depths in ((1, 1, 2, 1), (1, 1, 3, 1))
+    net = lecture.Road(narrow, c_in=1, classes=10).eval()
+    assert net(torch.rand(2, 1, 32, 32)).shape == (2, 10)
+
+
+@pytest.mark.seeds
+@pytest.mark.parametrize("seed", SEEDS)
+def test_on_digits_large_kernels_are_the_worst(lecture, seed, monkeypatch):
+    digits = mnist()
+    for part in ("train", "test"):
+        x, y = getattr(digits, f"x_{part}"), getattr(digits, f"y_{part}")
+        monkeypatch.setitem(lecture.names, f"x_{part}", F.pad(x, (2, 2, 2, 2)))
+        monkeypatch.setitem(lecture.names, f"y_{part}", y)
+    large, first, last = (
+        sum(lecture.digit_error(lecture.DESIGNS[name], 3 * seed + n) for n in range(3))
+        for name in ("ядра 7×7", "ResNet-50", LAST)
+    )
+    assert max(first, last) < large < 3 * 0.58
