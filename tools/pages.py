@@ -38,6 +38,8 @@ FOREIGN = re.compile(r"стать|сноск|20\d\d")
 SECTION = re.compile(r"(раздел\w*) (\d+)\.(\d+)")
 PART = re.compile(r"(част(?:ь|и|ью|ях|ей)) (\d+(?:(?:, | и )\d+)*)")
 WHERE = re.compile(r"(?<![\d.,])(\d+)\.(\d\d?)(?![\d%])")
+# Formulas that have no other commands than these can be read as words.
+SIGNS = {r"\times": "×", r"\cdot": "·", r"\ldots": "…", r"\dots": "…", r"\sqrt": "√"}
 SUMMARY = re.compile("Итоги|Карта утверждений|.*продолжение")  # tables of such numbers
 
 
@@ -425,6 +427,8 @@ def plain(markdown: str) -> str:
         markdown,
         flags=re.MULTILINE | re.DOTALL,
     )
+    for command, sign in SIGNS.items():
+        text = text.replace(command, sign)
     text = re.sub(
         r"\]\([^)\s]*\)|</?(div|details|summary)[^>]*>|\$[^$]*\\[^$]*\$", " ", text
     )

@@ -92,9 +92,11 @@ def terms(path: Path) -> list[Term]:
     return found
 
 
-def told(notebooks: Notebooks) -> dict[str, list[str]]:
-    """By address of a section: what the tables of claims and results say of it."""
+def told(notebooks: Notebooks, terms: Iterable[Term]) -> dict[str, list[str]]:
+    """By address of a section: what tables of claims, results and terms say of it."""
     found = defaultdict(list)
+    for term in terms:
+        found[term.section].append(term.meaning)
     for nb in notebooks.values():
         for cell, heading, _ in headed(nb):
             for row in rows(cell.source) if SUMMARY.match(heading) else ():

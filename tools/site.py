@@ -27,6 +27,13 @@ BOOK = ROOT / "tools/book"
 SERVICES = ("Colab", "Binder")
 MATHJAX = vendor.PACKAGES / "sphinx-mathjax-offline/static/mathjax/tex-svg-full.js"
 STEMMERS = Path(sphinx.search.__file__).parent / "minified-js"
+# Words of questions: what is asked for, not where it stands.
+ASKED = """
+    брать делать зачем значит использовать какая какие какое какой код ли лучше
+    можно нельзя нужен нужна нужно нужны объяснить одно отличается отличаются
+    отличие получить почему пример простыми работает разница реализация реализовать
+    сделать сколько словами такое устроен устроена формула чем code example formula
+    how python pytorch what why"""
 
 INDEX = """# Продвинутые модели глубокого машинного зрения
 
@@ -107,7 +114,7 @@ def lay_out(paths: list[Path], services: dict[str, str], source: Path) -> None:
     slides.copy(MATHJAX, static / "mathjax" / MATHJAX.name)
     for file in ("base-stemmer.js", "russian-stemmer.js", "english-stemmer.js"):
         slides.copy(STEMMERS / file, static / file)
-    told = reference.told(stored)
+    told = reference.told(stored, terms)
     words = (BOOK / "words.txt").read_text("utf-8")
     searched = {
         "SECTIONS": [
@@ -119,7 +126,7 @@ def lay_out(paths: list[Path], services: dict[str, str], source: Path) -> None:
         ],
         "TERMS": [term.names for term in terms],
         "WORDS": [line.split() for line in words.splitlines()],
-        "STOPWORDS": sorted(SearchRussian.stopwords),
+        "STOPWORDS": sorted({*SearchRussian.stopwords, *ASKED.split()}),
     }
     lines = [
         f"const {name} = {json.dumps(value, ensure_ascii=False)};\n"

@@ -34,10 +34,8 @@ formulas['01_tasks-draw_verdict'] = {
     return {
       'a0.patch2': {box}, 'a0.patch3': {box},
       'a0.text1': {text: 'ответ', x: box[0] + 2, y: box[3] + 2},
-      'a0.text2': {text: `порог ${fixed(threshold, 2)}: `
-        + (iou >= threshold ? 'верно ✔' : 'неверно ✘')},
-      'a0.title': {text: `IoU = ${fixed(iou, 2)}; GIoU = `
-        + fixed(iou - (around - either) / around, 2)},
+      'a0.text2': {text: `порог ${fixed(threshold, 2)}: ${iou >= threshold ? 'верно ✔' : 'неверно ✘'}`},
+      'a0.title': {text: `IoU = ${fixed(iou, 2)}; GIoU = ${fixed(iou - (around - either) / around, 2)}`},
     };
   },
   point: (place, x, y, {page: {data: {box: [x0, y0, x1, y1]}}}) =>
@@ -130,12 +128,9 @@ formulas['08_self_attention-patch_look'] = {
 };
 
 // --- 09: whom a query sees: the segments of an axis that windows cut, or k neighbours ---
-const windowOf = (M, shift) => i => {
-  const of = n => Math.floor((n - shift + M) / M);
-  return range(12).filter(n => of(n) === of(i));
-};
-const neighboursOf = k => i => range(k).map(
-  n => Math.min(Math.max(i - (k >> 1), 0), 12 - k) + n);
+const windowOf = (M, shift, of = n => Math.floor((n - shift + M) / M)) => (
+  i => range(12).filter(n => of(n) === of(i)));
+const neighboursOf = k => i => range(k).map(n => Math.min(Math.max(i - (k >> 1), 0), 12 - k) + n);
 formulas['09_swin-draw_four'] = {
   answer({row: i, column: j, M, shift, two_layers: two}) {
     const [plain, moved, near] = [windowOf(M, 0), windowOf(M, shift % M), neighboursOf(M | 1)];
@@ -146,8 +141,7 @@ formulas['09_swin-draw_four'] = {
       // Rows and columns are seen apart from each other.
       const [rows, columns] = [i, j].map(from => new Set(
         seen.slice(0, 1 + two).reduce((all, see) => all.flatMap(see), [from])));
-      const values = range(144).map(
-        n => Number(rows.has(Math.floor(n / 12)) && columns.has(n % 12)));
+      const values = range(144).map(n => Number(rows.has(Math.floor(n / 12)) && columns.has(n % 12)));
       parts[`a${a}.image0`] = {values, shape: [12, 12], range: [0, 1.6], map: 'Blues'};
       parts[`a${a}.line0`] = {x: [j], y: [i]};
       parts[`a${a}.title`] = {text: `${name}: ${sum(values)}`};
@@ -191,46 +185,51 @@ formulas['10_positional_encoding-draw_similarity'] = {
 
 // --- 11: convolutions. (C, S, S) maps -> (F, S, S), kernels 5×5, zeros around ---
 // Half of what ReLU lets through is zero: sums of products are made of the rest.
-const filled = x => {
-  const places = new Uint16Array(x.length), values = new Float64Array(x.length);
+const filled = (x, from = 0, at = range(x.length)) => {
+  const places = new Uint16Array(at.length), values = new Float64Array(at.length);
   let count = 0;
-  x.forEach((value, k) => {
-    if (value) [places[count], values[count++]] = [k, value];
-  });
+  for (let k = 0; k < at.length; k++) {
+    [places[count], values[count]] = [k, x[from + at[k]]];  // the next overwrites a zero
+    if (values[count]) count++;
+  }
   return {places, values, count};
 };
-const dotFilled = (weights, from, {places, values, count}) => {
-  let total = 0;
-  for (let k = 0; k < count; k++) total += weights[from + places[k]] * values[k];
-  return total;
+// With these rows of weights, four at a time: a sum waits for its last addition, four do not.
+const dotFilled = (weights, rows, {places, values, count}, out, at = 0, step = 1) => {
+  const begin = n => weights.length / weights.shape[0] * rows[Math.min(n, rows.length - 1)];
+  for (let n = 0; n < rows.length; n += 4) {
+    const a = begin(n), b = begin(n + 1), c = begin(n + 2), d = begin(n + 3);
+    let p = 0, q = 0, r = 0, s = 0;
+    for (let k = 0; k < count; k++) {
+      const place = places[k], value = values[k];
+      p += weights[a + place] * value; q += weights[b + place] * value;
+      r += weights[c + place] * value; s += weights[d + place] * value;
+    }
+    const to = at + n * step;  // what lies behind the end is not stored
+    out[to] = p; out[to + step] = q; out[to + 2 * step] = r; out[to + 3 * step] = s;
+  }
 };
 const conv = (x, side, weight, bias, filters = range(weight.shape[0])) => {
   const size = 25 * weight.shape[1], wide = side + 4, count = side * side;
-  const padded = new Float64Array(size * wide * wide / 25), window = new Float64Array(size);
+  const padded = new Float64Array(size * wide * wide / 25), out = new Float64Array(filters.length * count);
   for (let i = 0; i < x.length / side; i++) {
-    padded.set(x.subarray(i * side, (i + 1) * side),
-      (Math.floor(i / side) * wide + i % side + 2) * wide + 2);
+    padded.set(x.subarray(i * side, (i + 1) * side), (Math.floor(i / side) * wide + i % side + 2) * wide + 2);
   }
   const around = Int32Array.from({length: size},
     (_, k) => (Math.floor(k / 25) * wide + Math.floor(k % 25 / 5)) * wide + k % 5);
-  const out = new Float64Array(filters.length * count);
   for (let place = 0; place < count; place++) {
     const from = Math.floor(place / side) * wide + place % side;
-    for (let k = 0; k < size; k++) window[k] = padded[from + around[k]];
-    const seen = filled(window);
-    filters.forEach((f, n) => { out[n * count + place] = bias[f] + dotFilled(weight, f * size, seen); });
+    dotFilled(weight, filters, filled(padded, from, around), out, place, count);
   }
-  return out;
+  return out.map((sum, n) => sum + bias[filters[Math.floor(n / count)]]);
 };
 const relu = x => x.map(value => Math.max(value, 0));
 const pool = (x, side) => Float64Array.from({length: x.length / 4}, (_, n) => {
   const half = side / 2, at = 2 * Math.floor(n / half) * side + 2 * (n % half);
   return Math.max(x[at], x[at + 1], x[at + side], x[at + side + 1]);
 });
-const firstLayer = (x, data) =>
-  relu(conv(x, 28, data['conv2d_1 weight'], data['conv2d_1 bias']));
-const image = (values, side, map) =>
-  ({values, shape: [side, side], range: [least(values), most(values)], map});
+const firstLayer = (x, data) => relu(conv(x, 28, data['conv2d_1 weight'], data['conv2d_1 bias']));
+const image = (values, side, map) => ({values, shape: [side, side], range: [least(values), most(values)], map});
 // A table of numbers as seaborn's heatmap writes it.
 const annotated = (place, values, title, map, picture, parts) => {
   const limit = most(values.map(Math.abs)) || 1;
@@ -320,7 +319,7 @@ const likeMnist = (ink, side) => {
 // The four brightest maps in a square with a pixel between them, and their numbers.
 const brightest = (place, maps, side, parts) => {
   const size = side ** 2, wide = 2 * side + 3, values = Array(wide * wide).fill(NaN);
-  const tops = range(maps.length / size).map(c => most(row(maps, c, size)));
+  const tops = range(maps.length / size).map(c => most(maps.subarray(c * size, (c + 1) * size)));
   const best = [...tops.keys()].sort((a, b) => tops[b] - tops[a]).slice(0, 4);
   best.forEach((c, k) => {
     row(maps, c, size).forEach((value, n) => {
@@ -336,13 +335,15 @@ formulas['11_mnist_activations-draw_own'] = {
   answer({digit}, data) {
     const side = Math.sqrt(digit.length), x = likeMnist(digit, side);
     const first = firstLayer(x, data);
-    const second = relu(
-      conv(pool(first, 28), 14, data['conv2d_2 weight'], data['conv2d_2 bias']));
-    const flat = filled(pool(second, 14));
-    const layer = (name, n, from) => dotFilled(data[`${name} weight`], n * from.values.length, from)
-      * (data[`${name} step`]?.[n] ?? 1) + data[`${name} bias`][n];
-    const hidden = relu(range(data['dense_1 bias'].length).map(n => layer('dense_1', n, flat)));
-    const answer = softmax(range(10).map(n => layer('dense_2', n, filled(hidden))));
+    const second = relu(conv(pool(first, 28), 14, data['conv2d_2 weight'], data['conv2d_2 bias']));
+    const flat = pool(second, 14);
+    const layer = (name, from) => {
+      const bias = data[`${name} bias`], sums = new Float64Array(bias.length);
+      dotFilled(data[`${name} weight`], range(bias.length), filled(from), sums);
+      return sums.map((sum, n) => sum * (data[`${name} step`]?.[n] ?? 1) + bias[n]);
+    };
+    const hidden = relu(layer('dense_1', flat));
+    const answer = softmax([...layer('dense_2', hidden)]);
     const best = answer.indexOf(most(answer)), scale = {range: [0, 1], map: 'gray_r'};
     const parts = {
       'a0.image0': {values: digit.map(v => v / 255), shape: [side, side], ...scale},
@@ -351,8 +352,7 @@ formulas['11_mnist_activations-draw_own'] = {
       'a2.title': {text: `ответ: ${best} (${fixed(100 * answer[best], 0)} %)`},
     };
     answer.forEach((p, n) => {
-      const fill = n === best ? '#d55e00' : '#0173b2';
-      parts[`a2.patch${n}`] = {box: [0, n - 0.4, p, n + 0.4], fill};
+      parts[`a2.patch${n}`] = {box: [0, n - 0.4, p, n + 0.4], fill: n === best ? '#d55e00' : '#0173b2'};
     });
     brightest(3, first, 28, parts);
     brightest(4, second, 14, parts);
