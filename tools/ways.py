@@ -111,7 +111,7 @@ WAYS = {
     "04_resnet-draw_gradients": Way(
         {"depth": (4, 10, 20, 30, 40, 50), "skip": (0, 0.1, 0.2, 0.3, 0.5, 0.7, 1)}
     ),
-    "04_resnet-draw_answers": Way(),
+    "04_resnet-draw_classified": Way(),
     "05_fpn_unet-draw_level": Way({"number": range(5, 128, 20)}),
     "05_fpn_unet-draw_checkerboard": Way(),
     "06_attention-draw_reduction": Way(),

@@ -539,11 +539,11 @@ def ranks(lecture, given):
 
 
 @pair("07_grad_cam", FLOATS)
-def blur(lecture, given):
+def box_blur(lecture, given):
     x, side = given.numbers(2, 3, *given.one_of((5, 5), (9, 4))), given.one_of(1, 3, 5)
     size = (1, 1, side, side)
     theirs = scipy.ndimage.uniform_filter(x.double().numpy(), size, mode="mirror")
-    return lecture.blur(x, side), theirs
+    return lecture.box_blur(x, side), theirs
 
 
 # --- 08 to 10: attention, windows, positions ------------------------------------------
@@ -1049,7 +1049,7 @@ NO_PAIR = {
         lower_resolution grey blur meta_model meta_vgg passport rank dropouts accuracy
         resnet18 mobilenet vgg11 vit swin make_vit random_net random_lite asked shot
         picture probability share record predict middle inputs shown small look
-        five_answers photo_maps network_input last_maps class_map pixel_gradient noise
+        five_answers photo_maps network_input last_maps last_cams class_map pixel_gradient noise
         accepts training_step""",
     "a line of arithmetic": """
         pinhole depth share_right quality ideal_logits gain both_ways shuffle side

@@ -217,7 +217,7 @@ def test_where_and_what_of_the_last_block(lecture, data, seed):
     better = own - lecture.by_chance(where[2], data.mask)
     assert better.mean() > 3 * better.std() / len(better) ** 0.5
     assert eta[2] > 0.6 and eta[2] > eta[0] + 0.1
-    assert lecture.with_strange_gates(net, *data.val) < accuracy - 0.1
+    assert 0.35 < lecture.with_strange_gates(net, *data.val) < accuracy
 
 
 def test_untrained_gates_know_nothing(lecture):
