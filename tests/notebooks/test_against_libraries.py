@@ -1049,8 +1049,8 @@ NO_PAIR = {
         lower_resolution grey blur meta_model meta_vgg passport rank dropouts accuracy
         resnet18 mobilenet vgg11 vit swin make_vit random_net random_lite asked shot
         picture probability share record predict middle inputs shown small look
-        five_answers photo_maps network_input last_maps last_cams class_map pixel_gradient
-        noise accepts training_step""",
+        five_answers photo_maps network_input last_maps last_cams class_map
+        pixel_gradient noise accepts training_step""",
     "a line of arithmetic": """
         pinhole depth share_right quality ideal_logits gain both_ways shuffle side
         unexplained hit average ratio mlp two_weights nonconvex_share as_picture cells
