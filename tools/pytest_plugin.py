@@ -20,19 +20,19 @@ from tools.pictures import changed_pictures, same_painter
 GIB = 2**30
 # Of a notebook alone, on a quiet machine. Test modules follow and fill the tail.
 SECONDS = {
-    "00_start": 8,
-    "01_tasks": 38,
-    "02_vgg": 43,
-    "03_googlenet": 37,
-    "04_resnet": 57,
-    "05_fpn_unet": 67,
-    "06_attention": 45,
-    "07_grad_cam": 80,
-    "08_self_attention": 34,
-    "09_swin": 20,
+    "00_start": 9,
+    "01_tasks": 56,
+    "02_vgg": 55,
+    "03_googlenet": 53,
+    "04_resnet": 74,
+    "05_fpn_unet": 85,
+    "06_attention": 70,
+    "07_grad_cam": 84,
+    "08_self_attention": 41,
+    "09_swin": 54,
     "10_positional_encoding": 35,
-    "11_mnist_activations": 66,
-    "12_real_transformer": 41,
+    "11_mnist_activations": 59,
+    "12_real_transformer": 42,
 }
 NEEDS_WEIGHTS = {"12_real_transformer"}  # that `make weights` fetches
 OUTPUT_TIMEOUT = 60  # seconds until a printed line arrives; nbval's own are 5
