@@ -486,7 +486,7 @@ def test_the_show_has_titles_numbers_and_a_window_for_the_lecturer(
         page.keyboard.press("Space")  # over the still picture
         follow(page, window, "И всё", "4 / 4", "Это последний слайд.")
         page.keyboard.press("Shift+Space")
-        page.wait_for_function(ACTIVE_IS, arg=12)
+        page.wait_for_function(ACTIVE_IS, arg=13)
         follow(page, window, "Чем кончилось", "3 / 4", "Дальше: И всё")
         page.evaluate(ACTIVATE, 7)
         page.keyboard.press("Shift+Space")
