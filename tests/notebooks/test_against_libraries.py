@@ -1069,7 +1069,7 @@ NO_PAIR = {
     "trains, measures or damages a network: an experiment": """
         fit_box count_lost block_match optimise mistakes train_finder face_experiment
         locate found_faces train_restorer best_width restored train_vae error_on
-        dot_error digit_error features_of fresh_error compare digit_score
+        dot_error digit_error road_error features_of fresh_error compare digit_score
         gradient_norms train_deep hits train_net train_on_task train_hidden
         accuracy_with_noise
         loss_along loss_surface count_right damage train_detector recall level_maps

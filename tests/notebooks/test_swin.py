@@ -417,7 +417,7 @@ def test_on_digits_large_kernels_are_the_worst(lecture, seed, monkeypatch):
         monkeypatch.setitem(lecture.names, f"x_{part}", F.pad(x, (2, 2, 2, 2)))
         monkeypatch.setitem(lecture.names, f"y_{part}", y)
     large, first, last = (
-        sum(lecture.digit_error(lecture.DESIGNS[name], 3 * seed + n) for n in range(3))
+        sum(lecture.road_error(lecture.DESIGNS[name], 3 * seed + n) for n in range(3))
         for name in ("ядра 7×7", "ResNet-50", LAST)
     )
     assert max(first, last) < large < 3 * 0.58
