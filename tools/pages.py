@@ -55,6 +55,11 @@ class Section:
     text: list[str] = field(default_factory=list)
     code: list[str] = field(default_factory=list)
 
+    @property
+    def heading(self) -> str:
+        """The title without the word before the number of an exercise."""
+        return self.title.removeprefix("Упражнение ")
+
 
 @dataclass(frozen=True)
 class Page:

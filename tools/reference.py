@@ -106,6 +106,26 @@ def told(notebooks: Notebooks, terms: Iterable[Term]) -> dict[str, list[str]]:
     return found
 
 
+def asked(path: Path, made: Iterable[Page]) -> dict[tuple[str, str], list[str]]:
+    """By page and address of a section: in what words readers ask for it.
+
+    From lines «part | heading | query; query»; parts that are not built are left out.
+
+    Raises:
+        ValueError: A heading is not there.
+    """
+    pages = {int(page.name[:2]): page for page in made}
+    found = defaultdict(list)
+    for line in path.read_text("utf-8").splitlines():
+        part, heading, queries = line.split(" | ")
+        if page := pages.get(int(part)):
+            places = [s.id for s in page.sections if s.heading == heading]
+            if not places:
+                raise ValueError(f"{path}: part {part} has no heading {heading!r}")
+            found[page.name, places[0]] += queries.split("; ")
+    return found
+
+
 def spoken_of(section: Section, terms: list[Term]) -> dict[str, list[int]]:
     """Numbers of the terms that a section introduces, is about, and mentions.
 

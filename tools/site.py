@@ -115,12 +115,16 @@ def lay_out(paths: list[Path], services: dict[str, str], source: Path) -> None:
     for file in ("base-stemmer.js", "russian-stemmer.js", "english-stemmer.js"):
         slides.copy(STEMMERS / file, static / file)
     told = reference.told(stored, terms)
+    asked = reference.asked(BOOK / "asked.txt", made)
     words = (BOOK / "words.txt").read_text("utf-8")
     searched = {
         "SECTIONS": [
             asdict(section)
             | reference.spoken_of(section, terms)
-            | {"told": told.get(section.id, [])}
+            | {
+                "told": told.get(section.id, []),
+                "asked": asked.get((section.page, section.id), []),
+            }
             for page in made
             for section in page.sections
         ],

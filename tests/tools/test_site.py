@@ -238,6 +238,19 @@ def test_a_term_is_a_link_where_it_is_first_used():
     assert text.count("term-feature-map") == 1
 
 
+def test_questions_of_readers_belong_to_a_section(tmp_path: Path):
+    made = [page_of(new_markdown_cell("# 4. Тема"), new_markdown_cell("## 4.1. Блок"))]
+    path = tmp_path / "asked.txt"
+    path.write_text("4 | 4.1. Блок | зачем он; skip\n9 | 9.1. Окна | свин\n", "utf-8")
+    section = made[0].sections[-1]
+    assert reference.asked(path, made) == {
+        (made[0].name, section.id): ["зачем он", "skip"]
+    }
+    path.write_text("4 | 4.1. Нет такого | зачем он\n", "utf-8")
+    with pytest.raises(ValueError, match=r"part 4 has no heading '4\.1\. Нет"):
+        reference.asked(path, made)
+
+
 def test_notes_are_left_out():
     notes = new_markdown_cell("**Лектору.** Две минуты.")
     notes.metadata["slideshow"] = {"slide_type": "notes"}

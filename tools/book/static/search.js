@@ -3,13 +3,16 @@
 // one that explains before one that only sums up. A section has the other names of the
 // glossary's terms, too; a word stands for those of the same root and those that mean nearly
 // the same (words.txt), and if no section has it, for those that sound alike. Neighbours
-// count together, too; words that only ask (ASKED in tools/site.py) count little.
+// count together, too; words that only ask (ASKED in tools/site.py) count little. A section
+// has the questions that readers ask about it (asked.txt); one that is like the query counts
+// most.
 (() => {
-  const WEIGHTS = {title: 12, above: 2, told: 2, text: 1, code: 0.3};
+  const WEIGHTS = {title: 12, above: 2, told: 2, asked: 1, text: 1, code: 0.3};
   const NAMES = {about: 12, mentioned: 0.7};  // of terms
   const BELOW = 0.2;  // what subsections add to their section
   const SUMMARY = /^(Содержание|Итоги|Вопросы|Упражнения|Ещё два вопроса|Ссылки|Словарь|Карта утверждений|Разминка)/;
   const PAIR = 0.15;  // neighbours beside the words themselves
+  const LIKE = 2;  // a question of readers that is the query itself
   const EXERCISE = 0.65;  // asks for what a section explains
   const SHOWN = 20, BESIDE = 3;  // sections, and places in one of them
   const russian = new RussianStemmer(), english = new EnglishStemmer();
@@ -153,6 +156,23 @@
   };
   const inTitles = new Set(sections.flatMap(section => stems(section.title)));
   const rare = word => Math.log(1 + (sections.length + 0.5) / ((spread.get(word) ?? 0) + 0.5));
+  const rarely = word => (common.has(word) ? 0.3 : 1) * rare(word);
+  for (const section of sections) {
+    section.questions = section.asked.map(question => {
+      const words = new Set(stems(question));
+      return {words, worth: [...words].reduce((sum, word) => sum + rarely(word), 0)};
+    });
+  }
+  // The cosine between a query and a question of readers.
+  const likeness = (asked, all, {words, worth}) => {
+    let shared = 0;
+    for (const {forms, worth} of asked) {
+      let most = 0;
+      for (const [word, share] of forms) if (share > most && words.has(word)) most = share;
+      shared += worth * most;
+    }
+    return shared && shared / Math.sqrt(all * worth);
+  };
   const filled = (section, count) => (
     count * 3.2 / (count + 2.2 * (0.25 + 0.75 * section.length / usual)));
   const find = (query, meaning) => {
@@ -185,7 +205,8 @@
       const kind = SUMMARY.test(section.title) ? 0.15 : section.level === 1 ? 0.4
         : section.id.startsWith('exercise') ? EXERCISE : 1;
       const first = 1 + Math.max(0, ...section.introduced.map(term => terms[term]));
-      return {section, score: kind * first * score * had / all};
+      const like = Math.max(0, ...section.questions.map(question => likeness(asked, all, question)));
+      return {section, score: kind * first * score * had / all * (1 + LIKE * like ** 2)};
     }).filter(({score}) => score > 0).sort((a, b) => b.score - a.score);
   };
   const bySection = hits => {
