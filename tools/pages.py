@@ -41,6 +41,10 @@ WHERE = re.compile(r"(?<![\d.,])(\d+)\.(\d\d?)(?![\d%])")
 # Formulas that have no other commands than these can be read as words.
 SIGNS = {r"\times": "×", r"\cdot": "·", r"\ldots": "…", r"\dots": "…", r"\sqrt": "√"}
 SUMMARY = re.compile("Итоги|Карта утверждений|.*продолжение")  # tables of such numbers
+# A caption is a clause or more of an alt text.
+OTHER_SIDE = {"Слева": "справа", "Вверху": "внизу", "Сверху": "снизу"}
+SAYS_SOMETHING = 45  # characters
+STILL = "static-copy"  # of a picture that moves: on screen, its caption alone is shown
 
 
 @dataclass(frozen=True)
@@ -184,7 +188,10 @@ def claims(text: str, cell: str) -> list[tuple[str, str]]:
 
 
 def printed(text: str, cell: str) -> str:
-    """What a cell has printed; the check mark of a claim is its address."""
+    """What a cell has printed; the check mark of a claim is its address.
+
+    Lines without columns are prose: a narrow screen breaks them.
+    """
     lines, names = [], iter(claims(text, cell))
     for line in html.escape(text, quote=False).removesuffix("\n").split("\n"):
         if line.startswith("✔ "):
@@ -196,7 +203,8 @@ def printed(text: str, cell: str) -> str:
         # An empty line would end the HTML block of Markdown.
         lines.append(line or "<span></span>")
     whole = "\n".join(lines)
-    return f'<pre class="output" tabindex="0">{whole}</pre>'
+    kind = "output" if re.search(r"\S {2,}\S", text) else "output prose"
+    return f'<pre class="{kind}" tabindex="0">{whole}</pre>'
 
 
 def figure(output: NotebookNode, file: str, name: str, number: str, kind: str) -> str:
@@ -213,9 +221,16 @@ def figure(output: NotebookNode, file: str, name: str, number: str, kind: str) -
 
 
 def caption(alt: str) -> str:
-    """What the picture shows: the beginning of its alt text, before any detail."""
-    ends = "[.;]" if alt.startswith(("Слева", "Вверху")) else "[.:;]"
-    return re.split(rf"{ends}(?=\s|$)", alt, maxsplit=1)[0]
+    """What the picture shows: the beginning of its alt text, before any detail.
+
+    It says something by itself, and what stands right if it says what stands left.
+    """
+    other, text = OTHER_SIDE.get(alt.split(maxsplit=1)[0].rstrip(":"), ""), ""
+    for clause in re.findall(r".+?(?:[.:;](?=\s|$)|$)", alt, re.DOTALL):
+        text += clause
+        if len(text) >= SAYS_SOMETHING and other in text.lower():
+            break
+    return text.rstrip(".:;")
 
 
 # --- links ----------------------------------------------------------------------------
@@ -399,7 +414,8 @@ class _Writer:
         self.sections[-1].code.append(cell.source)
         blocks = [f"```python\n{cell.source}\n```"]
         if "hide-input" in kinds:
-            blocks[0] = fold("Код", "code", blocks[0])
+            kind = f"code {STILL}" if self.moves else "code"
+            blocks[0] = fold("Код", kind, blocks[0])
         elif is_plumbing(cell.source):
             blocks[0] = fold("Подготовка", "code", blocks[0])
         blocks += [self.output(output, cell.id) for output in cell.outputs]
@@ -416,7 +432,7 @@ class _Writer:
             file = f"{self.name}-{cell}.png"
             self.images[file] = base64.b64decode(data["image/png"])
             number = f"{self.part}.{len(self.images)}"
-            kind, self.moves = "static-copy" if self.moves else "still", False
+            kind, self.moves = STILL if self.moves else "still", False
             return figure(output, file, f"fig-{cell}", number, kind)
         if WIDGET_VIEW in data and (moving := live.fragment(self.name, cell)):
             self.moves = True

@@ -282,7 +282,9 @@ def test_a_live_picture_gives_way_to_one_without_a_kernel(
     picture = new_output("display_data", {"image/png": "", "text/plain": "Поле"})
     picture.metadata["image/png"] = {"width": 1, "height": 1}
     still = new_code_cell("show(draw())", id="still", outputs=[picture])
+    still.metadata["tags"] = ["hide-input"]
     text = page_of(first, cell, still).text
+    assert '<details class="code static-copy">' in text
     assert "<b>('04_topic', 'cell')</b>" in text
     assert '<figure id="fig-still" class="static-copy">' in text
 
@@ -392,9 +394,18 @@ def test_a_warning_of_sphinx_ends_the_build(tmp_path: Path):
 @pytest.mark.parametrize(
     ("alt", "caption"),
     [
-        ("Четыре пары рамок. Совпали: обе меры равны 1.", "Четыре пары рамок"),
-        ("Схема блока: вход, две свёртки, выход", "Схема блока"),
-        ("Слева: потери; справа: ошибка", "Слева: потери"),
+        (
+            "Четыре пары рамок. Совпали: обе меры равны 1. Касаются: IoU = 0.",
+            "Четыре пары рамок. Совпали: обе меры равны 1",
+        ),
+        (
+            "Доля ошибок на цифрах у двух сетей по пять раз: у первой больше",
+            "Доля ошибок на цифрах у двух сетей по пять раз",
+        ),
+        (
+            "Слева потери: у обычной сети они не падают. Справа ошибка: она падает",
+            "Слева потери: у обычной сети они не падают. Справа ошибка",
+        ),
         ("Норма при σ = 0.5 и r=1:2", "Норма при σ = 0.5 и r=1:2"),
     ],
 )
