@@ -42,7 +42,7 @@ SHORTER = """() => {
     for (const e of [...document.querySelectorAll('p, li, tr, pre')].reverse()) {
         const inside = new Set([...e.querySelectorAll('*')].map(look));
         const kind = place(e) + [...inside].sort();
-        const keeps = e.querySelector('img, svg, input') || !e.parentElement.children[1];
+        const keeps = e.matches(':only-child') || e.querySelector('img, svg, input');
         if (often(kind, 3) && !keeps) e.remove();
     }
 }"""
