@@ -282,7 +282,7 @@ def answer_bars(ax: Axes, answers: Mapping[str, float], fontsize: float = 12) ->
     """Draw answers with their probabilities as bars, each under its own text."""
     ax.barh(range(len(answers)), list(answers.values()), height=0.9, color="#9ecae9")
     for row, (name, probability) in enumerate(answers.items()):
-        percent = f"{100 * probability:.{0 if probability >= 0.095 else 1}f}"
+        percent = f"{100 * probability:.{0 if probability >= 0.0995 else 1}f}"
         text = f"{name}, {percent.replace('.', ',')} %"
         ax.text(0.02, row, text, va="center", fontsize=fontsize)
     ax.set(xlim=(0, 1), ylim=(len(answers) - 0.5, -0.5), xticks=[], yticks=[])

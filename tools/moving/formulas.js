@@ -82,8 +82,8 @@ formulas['08_self_attention-draw_word'] = {
       const [middle, half] = [(i + j) / 2, Math.abs(i - j) / 2];
       parts[`a0.line${j}`] = {x: arc.map(t => middle + half * Math.cos(t)),
         y: arc.map(t => 0.22 + 0.28 * half * Math.sin(t)), width: 0.5 + 9 * a};
-      parts[`a0.patch${j}`] = {box: [j - 0.25, -0.22, j + 0.25, -0.22 - 0.9 * a]};
-      parts[`a0.text${words.length + j}`] = {text: russian(a), x: j, y: -0.34 - 0.9 * a};
+      parts[`a0.patch${j}`] = {box: [j - 0.25, -0.1, j + 0.25, -0.1 - 0.9 * a]};
+      parts[`a0.text${words.length + j}`] = {text: russian(a), x: j, y: -0.22 - 0.9 * a};
     });
     return parts;
   },
@@ -122,8 +122,11 @@ formulas['08_self_attention-patch_look'] = {
   table(state, data) {
     const found = patchLook(state, data), {weights, result} = found;
     const most = range(37).sort((a, b) => weights[b] - weights[a]).slice(0, 6);
-    return tableOf(['на кого', ...most.map(j => j ? `патч ${j}` : 'класс')], found, most,
+    const rows = tableOf(['на кого', ...most.map(j => j ? `патч ${j}` : 'класс')], found, most,
       [[`результат Σ a·v, длина ${russian(Math.sqrt(dot(result, result)))}`]]);
+    // A mean of weights is no softmax of a mean of scores.
+    if (state.head === 'среднее') rows.splice(1, 2, ['вес a, среднее по головам', ...rows[2].slice(1)]);
+    return rows;
   },
 };
 
@@ -134,7 +137,7 @@ const neighboursOf = k => i => range(k).map(n => Math.min(Math.max(i - (k >> 1),
 formulas['09_swin-draw_four'] = {
   answer({row: i, column: j, M, shift, two_layers: two}) {
     const [plain, moved, near] = [windowOf(M, 0), windowOf(M, shift % M), neighboursOf(M | 1)];
-    const layers = {SA: [() => range(12)], 'W-SA': [plain, plain], 'SW-SA': [moved, plain],
+    const layers = {MSA: [() => range(12)], 'W-MSA': [plain, plain], 'SW-MSA': [moved, plain],
       NA: [near, near]};
     const parts = {};
     Object.entries(layers).forEach(([name, seen], a) => {
