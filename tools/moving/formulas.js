@@ -66,9 +66,9 @@ const attend = (query, keys, values, T = 1) => {
   const weights = softmax(scores.map(s => s / T));
   return {scores, weights, result: query.map((_, c) => dot(weights, values.map(v => v[c])))};
 };
-const tableOf = (head, {scores, weights}, shown, last) => [head,
-  ['оценка s = q·k/√d', ...shown.map(j => russian(scores[j]))],
-  ['вес a = softmax(s)', ...shown.map(j => russian(weights[j]))], ...last];
+const tableOf = (head, {scores, weights}, shown, last, mean) => [head,
+  ...mean ? [] : [['оценка s = q·k/√d', ...shown.map(j => russian(scores[j]))]],
+  [mean ? 'вес a, среднее по головам' : 'вес a = softmax(s)', ...shown.map(j => russian(weights[j]))], ...last];
 const lookOf = ({word, T}, data, words) => {
   const [q, keys, values] = ['Q', 'K', 'V'].map(name => words.map((_, j) => row(data[name], j)));
   return {...attend(q[words.indexOf(word)], keys, values, T), values};
@@ -122,11 +122,8 @@ formulas['08_self_attention-patch_look'] = {
   table(state, data) {
     const found = patchLook(state, data), {weights, result} = found;
     const most = range(37).sort((a, b) => weights[b] - weights[a]).slice(0, 6);
-    const rows = tableOf(['на кого', ...most.map(j => j ? `патч ${j}` : 'класс')], found, most,
-      [[`результат Σ a·v, длина ${russian(Math.sqrt(dot(result, result)))}`]]);
-    // A mean of weights is no softmax of a mean of scores.
-    if (state.head === 'среднее') rows.splice(1, 2, ['вес a, среднее по головам', ...rows[2].slice(1)]);
-    return rows;
+    return tableOf(['на кого', ...most.map(j => j ? `патч ${j}` : 'класс')], found, most,
+      [[`результат Σ a·v, длина ${russian(Math.sqrt(dot(result, result)))}`]], state.head === 'среднее');
   },
 };
 
