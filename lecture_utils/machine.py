@@ -62,13 +62,14 @@ def _font() -> Iterator[tuple[bool, str]]:
 
 def _memory() -> Iterator[tuple[bool, str]]:
     free = psutil.virtual_memory().available / 2**30
+    written = f"{free:.1f} ГиБ".replace(".", ",")
     if free >= NEEDED_GB:
-        yield True, f"свободной памяти {free:.1f} ГБ"
+        yield True, f"свободной памяти {written}"
     else:
         yield (
             False,
-            f"свободной памяти {free:.1f} ГБ, а самой большой части (VGG) нужно "
-            f"{NEEDED_GB} ГБ: закройте другие программы и ядра",
+            f"свободной памяти {written}, а самой большой части (VGG) нужно "
+            f"{NEEDED_GB} ГиБ: закройте другие программы и ядра",
         )
 
 

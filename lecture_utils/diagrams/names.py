@@ -118,11 +118,15 @@ def _label(node: fx.Node, traced: nn.Module) -> tuple[str, str]:
     name = name[1:] if name[1:] in _SIGNS else name  # x += y calls iadd
     args = [a.meta["value"] if isinstance(a, fx.Node) else a for a in node.args]
     if name in _SIGNS:
-        left, right = ("" if isinstance(a, Tensor) else f"{a:.3g}" for a in args[:2])
+        left, right = ("" if isinstance(a, Tensor) else _number(a) for a in args[:2])
         return f"{left} {_SIGNS[name]} {right}".strip(), "arithmetic"
     if name == "transpose":
         return f"оси {args[1]} ↔ {args[2]}".replace("-", "−"), "reshape"
     return _NAMES.get(name, (name, "pool" if "pool" in name else "reshape"))
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}".replace(".", ",")
 
 
 def _layer_label(layer: nn.Module, path: str) -> tuple[str, str]:
@@ -156,7 +160,7 @@ def _layer_label(layer: nn.Module, path: str) -> tuple[str, str]:
         case nn.MultiheadAttention():
             return f"внимание, h={layer.num_heads}", "leaf"
         case nn.Dropout():
-            return f"dropout {layer.p:g}", kind
+            return f"dropout {_number(layer.p)}", kind
         case nn.Upsample():
             return "интерполяция", kind
     if kind == "norm":

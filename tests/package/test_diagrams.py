@@ -199,7 +199,7 @@ def test_sizes_are_not_drawn_but_every_module_call_is():
     assert {"q", "k", "v", "out"} < set(labels)
     assert [n for n in labels if "getattr" in n or "floordiv" in n] == []
     assert labels["matmul"] == "matmul|4×9×9"
-    assert labels["mul"] == "× 0.5"
+    assert labels["mul"] == "× 0,5"
     assert labels["transpose_3"] == "оси −2 ↔ −1|4×4×9"
 
 
@@ -236,7 +236,7 @@ def test_removing_the_skip_removes_its_wire():
         (nn.AdaptiveAvgPool2d((4, 4)), "avg-pool|8×4×4"),
         (nn.Identity(), "id"),
         (nn.Flatten(), "flatten|2048"),
-        (nn.Dropout(0.5), "dropout 0.5"),
+        (nn.Dropout(0.5), "dropout 0,5"),
         (nn.Upsample(scale_factor=2), "интерполяция|8×32×32"),
         (nn.Linear(16, 10), "линейный, 10|8×16×10"),
     ],

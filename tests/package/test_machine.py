@@ -23,7 +23,7 @@ def test_a_good_machine_passes(monkeypatch, capsys):
             lambda name: "0.1",
             "torch 0.1 не подходит; выполните: pip install",
         ),
-        ("NEEDED_GB", 10**6, "нужно 1000000 ГБ"),
+        ("NEEDED_GB", 10**6, "нужно 1000000 ГиБ"),
         (
             "requires",
             lambda name: ["no-such-package>=1"],
