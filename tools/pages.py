@@ -40,7 +40,8 @@ PART = re.compile(r"(част(?:ь|и|ью|ях|ей)) (\d+(?:(?:, | и )\d+)*)"
 WHERE = re.compile(r"(?<![\d.,])(\d+)\.(\d\d?)(?![\d%])")
 # Formulas that have no other commands than these can be read as words.
 SIGNS = {r"\times": "×", r"\cdot": "·", r"\ldots": "…", r"\dots": "…", r"\sqrt": "√"}
-SUMMARY = re.compile("Итоги|Карта утверждений|.*продолжение")  # tables of such numbers
+# Tables of such numbers.
+SUMMARY = re.compile("Итоги|Карта утверждений|Чего в исходной лекции|.*продолжение")
 # A caption is a clause or more of an alt text.
 OTHER_SIDE = {"Слева": "справа", "Вверху": "внизу", "Сверху": "снизу"}
 SAYS_SOMETHING = 45  # characters

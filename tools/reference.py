@@ -163,10 +163,13 @@ def glossary(terms: Iterable[Term], places: Places) -> str:
     # Unicode has ё behind я.
     order = str.maketrans({"ё": "е", "«": ""})
     for term in sorted(terms, key=lambda term: term.russian.lower().translate(order)):
+        english = f' (<span lang="en">{term.english}</span>)'
         text.append(
-            f'<p class="entry" id="{term.id}"><dfn>{term.russian}</dfn> '
-            f'(<span lang="en">{term.english}</span>) — {html.escape(term.meaning)}; '
-            f'<a href="{places.address(term)}">{term.where}</a>.</p>'
+            f'<p class="entry" id="{term.id}"><dfn>{term.russian}</dfn>'
+            f"{'' if term.english in term.russian else english}"
+            f" — {html.escape(term.meaning)}; "
+            f'<a href="{places.address(term)}">'
+            f"{re.sub('^0', 'упр. ', term.where)}</a>.</p>"
         )
     return "\n\n".join(text) + "\n"
 
@@ -211,7 +214,10 @@ def _add(found: dict[str, Source], piece: str, part: str, before: str) -> str:
 
 
 def bibliography(found: Iterable[Source]) -> str:
-    text = ["# Литература", "Ссылки из всех частей лекции; числа — номера частей."]
+    text = [
+        "# Литература",
+        "Ссылки из всех частей лекции; после номера части — зачем текст там нужен.",
+    ]
     for number, source in enumerate(found, 1):
         who = f"{source.who}. " if source.who else ""
         year = f", {source.year}" if source.year else ""
@@ -220,7 +226,8 @@ def bibliography(found: Iterable[Source]) -> str:
             f"{part} — {use}" if use else part for part, use in source.used
         )
         title = re.sub("^[а-я]", lambda letter: letter[0].upper(), source.title)
-        text.append(f"{number}. {who}{title}{year}.{link} ({used})")
+        where = "Части" if len({part for part, _ in source.used}) > 1 else "Часть"
+        text.append(f"{number}. {who}{title}{year}.{link} {where} {used}.")
     return "\n\n".join(text[:2]) + "\n\n" + "\n".join(text[2:]) + "\n"
 
 
