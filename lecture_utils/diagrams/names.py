@@ -125,8 +125,8 @@ def _label(node: fx.Node, traced: nn.Module) -> tuple[str, str]:
     return _NAMES.get(name, (name, "pool" if "pool" in name else "reshape"))
 
 
-def _number(value: float) -> str:
-    return f"{value:.3g}".replace(".", ",")
+def _number(value: object) -> str:
+    return str(value).replace(".", ",")
 
 
 def _layer_label(layer: nn.Module, path: str) -> tuple[str, str]:
