@@ -340,7 +340,12 @@ def reduce_and_expand(lecture, given):
     pixels = x[0].flatten(1).T.numpy()
     pca = sklearn.decomposition.PCA(r).fit(pixels)
     theirs = torch.tensor(pca.inverse_transform(pca.transform(pixels)))
-    return lecture.reduce_and_expand(x, r)[1], theirs.T.view_as(x)
+    # The nearer the next singular value, the more roundings turn the directions.
+    s = torch.linalg.svdvals(torch.tensor(pixels - pixels.mean(0)))
+    turned = s[0] / (s[r - 1] - s[r]) if r < len(s) else 1
+    scale = turned * theirs.abs().max()
+    ours = lecture.reduce_and_expand(x, r)[1].view_as(x)
+    return [scale, *ours.flatten()], [scale, *theirs.T.flatten()]
 
 
 @pair("03_googlenet", PRECISE, refuses=("expanded", *ODD))

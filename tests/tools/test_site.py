@@ -382,10 +382,10 @@ def test_small_and_quick(built_site: SimpleNamespace):
 
 def test_a_warning_of_sphinx_ends_the_build(tmp_path: Path):
     nb = new_notebook(
-        cells=[new_markdown_cell("# 0. Тема\n\n[нет](07_nowhere.ipynb)")],
-        metadata={"title": "0. Тема"},
+        cells=[new_markdown_cell("# 13. Тема\n\n[нет](07_nowhere.ipynb)")],
+        metadata={"title": "13. Тема"},
     )
-    path = tmp_path / "00_topic.ipynb"
+    path = tmp_path / "13_topic.ipynb"
     nbformat.write(nb, path)
     with pytest.raises(SystemExit):
         site.build([path], out=tmp_path / "site", source=tmp_path / "source")
