@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 # The largest notebook (VGG-16 at full size) needs 3 GB.
-NEEDED_GB = 3
+NEEDED_GIB = 3
 
 
 def check_environment() -> bool:
@@ -63,13 +63,13 @@ def _font() -> Iterator[tuple[bool, str]]:
 def _memory() -> Iterator[tuple[bool, str]]:
     free = psutil.virtual_memory().available / 2**30
     written = f"{free:.1f} ГиБ".replace(".", ",")
-    if free >= NEEDED_GB:
+    if free >= NEEDED_GIB:
         yield True, f"свободной памяти {written}"
     else:
         yield (
             False,
             f"свободной памяти {written}, а самой большой части (VGG) нужно "
-            f"{NEEDED_GB} ГиБ: закройте другие программы и ядра",
+            f"{NEEDED_GIB} ГиБ: закройте другие программы и ядра",
         )
 
 

@@ -107,7 +107,7 @@ def told(notebooks: Notebooks, terms: Iterable[Term]) -> dict[str, list[str]]:
 
 
 def asked(path: Path, made: Iterable[Page]) -> dict[tuple[str, str], list[str]]:
-    """By page and address of a section: in what words readers ask for it.
+    """By page and address of a section: in what words readers may ask for it.
 
     From lines «part | heading | query; query»; parts that are not built are left out.
 

@@ -47,8 +47,9 @@ SHORTER = """() => {
     }
 }"""
 # The theme lets the keyboard reach what scrolls, a while after the screen has changed.
-REACHED = """() => [...document.querySelectorAll('pre')].every(
-    e => e.scrollWidth <= e.clientWidth || e.tabIndex === 0)"""
+REACHED = """() => [
+    ...document.querySelectorAll('pre, .pst-scrollable-table-container')
+].every(e => e.scrollWidth <= e.clientWidth || e.tabIndex === 0)"""
 WIDE = "document.documentElement.scrollWidth"
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*Check CHANGES for Sphinx API")

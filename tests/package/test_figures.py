@@ -8,6 +8,7 @@ import ipywidgets as widgets
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import seaborn as sns
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
@@ -19,6 +20,7 @@ from lecture_utils.figures import (
     gallery,
     grouped_bars,
     heat_over,
+    make_legible,
     panel,
     with_answers,
     without_noise,
@@ -336,6 +338,15 @@ def test_rounding_is_set_to_zero_and_nothing_else(dtype):
     difference = torch.tensor([3 * eps, 100 * eps, 1.0, -1.0], dtype=dtype)
     assert without_noise(difference, size).tolist() == [0, 0, *difference[2:].tolist()]
     assert torch.equal(without_noise(size), size)
+
+
+def test_numbers_of_a_heat_map_stand_out():
+    _, ax = plt.subplots()
+    table = np.array([[0.0, np.nan], [0.7, 1.0]])
+    sns.heatmap(table, annot=True, cmap="gray", vmin=0, vmax=1, ax=ax)
+    make_legible(ax)
+    assert [text.get_color() for text in ax.texts] == ["w", "0.1", "0.1"]
+    plt.close()
 
 
 def test_answers_stand_in_order_with_their_percents():

@@ -7,7 +7,7 @@ from lecture_utils.machine import check_environment
 
 
 def test_a_good_machine_passes(monkeypatch, capsys):
-    monkeypatch.setattr(machine, "NEEDED_GB", 0)  # other tests need memory, too
+    monkeypatch.setattr(machine, "NEEDED_GIB", 0)  # other tests need memory, too
     assert check_environment(), capsys.readouterr().out
     printed = capsys.readouterr().out
     assert "✘" not in printed
@@ -23,7 +23,7 @@ def test_a_good_machine_passes(monkeypatch, capsys):
             lambda name: "0.1",
             "torch 0.1 не подходит; выполните: pip install",
         ),
-        ("NEEDED_GB", 10**6, "нужно 1000000 ГиБ"),
+        ("NEEDED_GIB", 10**6, "нужно 1000000 ГиБ"),
         (
             "requires",
             lambda name: ["no-such-package>=1"],

@@ -4,7 +4,7 @@
 // glossary's terms, too; a word stands for those of the same root and those that mean nearly
 // the same (words.txt), and if no section has it, for those that sound alike. Neighbours
 // count together, too; words that only ask (ASKED in tools/site.py) count little. A section
-// has the questions that readers ask about it (asked.txt); one that is like the query counts
+// has the questions that readers may ask about it (asked.txt); one that is like the query counts
 // most.
 (() => {
   const WEIGHTS = {title: 12, above: 2, told: 2, asked: 1, text: 1, code: 0.3};
